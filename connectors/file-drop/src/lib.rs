@@ -1,0 +1,1 @@
+//! Connector kind: CSV exports dropped into a folder.

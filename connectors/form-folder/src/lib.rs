@@ -1,0 +1,1 @@
+//! Connector kind: JSON documents in a folder.

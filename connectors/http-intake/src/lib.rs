@@ -1,0 +1,1 @@
+//! Connector kind: JSON posted by a case system.

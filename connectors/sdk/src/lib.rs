@@ -1,0 +1,1 @@
+//! What every connector shares: map, salt, sign, coalesce, spool, submit, resume.

@@ -1,0 +1,1 @@
+//! The five stages from bytes to an admitted event; owns the Appender.

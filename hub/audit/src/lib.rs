@@ -1,0 +1,1 @@
+//! The access log, offline verification and audit queries.

@@ -1,0 +1,1 @@
+//! Who may do what: the directory fold and the Cedar decision; pure.

@@ -1,0 +1,1 @@
+//! Functions from log prefix to read model, kept on sled.

@@ -1,0 +1,1 @@
+//! Read model changes to CloudEvents on JetStream, one stream per agency.

@@ -1,0 +1,1 @@
+//! Configuration, telemetry, supervision, signals, clock and id source.

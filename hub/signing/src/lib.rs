@@ -1,0 +1,1 @@
+//! DSSE, Ed25519, key ids, sealing and key commitments; no I/O.

@@ -1,0 +1,28 @@
+//! `Debug` of messages that hold personal data: the name and nothing else, so that no log line can leak a field.
+
+use std::fmt;
+
+macro_rules! redacted {
+    ($($message:ty),+ $(,)?) => {$(
+        impl fmt::Debug for $message {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(concat!(stringify!($message), "(redacted)"))
+            }
+        }
+    )+};
+}
+
+redacted!(
+    crate::v1::SubmittedEvent,
+    crate::v1::PersonClaim,
+    crate::v1::CheckRequest,
+    crate::v1::ViewDocument,
+    crate::v1::ViewChange,
+    crate::v1::ReplayEvent,
+    crate::registry::PlacementRecorded,
+    crate::registry::Evidence,
+    crate::police::CaseUpdated,
+    crate::police::CasePerson,
+    crate::embassy::IntakeRecorded,
+    crate::embassy::ScreeningSubmitted,
+);

@@ -1,0 +1,1 @@
+//! gRPC edge of oversight: proofs, replay, who looked.

@@ -1,0 +1,1 @@
+//! gRPC edge of the shared picture and its subscription.

@@ -1,0 +1,1 @@
+//! End-to-end, crash, fault and conformance tests, and the benchmarks.
