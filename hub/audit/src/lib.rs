@@ -1,1 +1,14 @@
-//! The access log, offline verification and audit queries.
+//! Who looked at what, and the proof that nothing was changed: the access log ([`access`]), reading it back
+//! ([`entries`]), offline verification of a data folder ([`verify`]) and counting what a replay saw ([`replay`]).
+//!
+//! Read [`access`] first.
+
+pub mod access;
+pub mod entries;
+pub mod replay;
+pub mod verify;
+
+pub use access::{AccessDraft, AccessError, AccessLog};
+pub use entries::{Entries, EntryError, EntryFilter, entries};
+pub use replay::{ReplayCounter, ReplaySummary};
+pub use verify::{VerifyError, VerifyOptions, VerifyReport, verify_data};

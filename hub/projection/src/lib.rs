@@ -1,1 +1,52 @@
-//! Functions from log prefix to read model, kept on sled.
+//! Read models: functions from log prefix to rows, kept on sled, and the picture that is read from them.
+//!
+//! ```text
+//! simpul-log ─▶ runner ─▶ fold: persons · licences · cases · records · directory ─▶ one sled tree
+//!                                                                                   │ pointers into the log
+//! Facts, Person, Document, Change ◀──────────── ReadModels ◀── payloads from the log ┘
+//! ```
+//!
+//! Rows say *where* in the log a fact stands, never what it says: a document is rendered from the log's own sealed
+//! payloads when somebody asks. So read models are small, hold no personal data (PII-1), and a data key that is destroyed
+//! takes its facts out of every view at once.
+//!
+//! Invariants: PRJ-1 rows and tracking position change together; PRJ-2 state is a function of the log prefix.
+//! Read `projection.rs` first.
+
+mod cases;
+mod config;
+mod directory;
+mod document;
+mod error;
+mod event;
+mod feed;
+mod fold;
+mod key;
+mod licences;
+mod metrics;
+mod overlay;
+mod persons;
+mod projection;
+mod read;
+mod rebuild;
+mod records;
+mod render;
+mod row;
+mod runner;
+mod state;
+
+pub use config::{Config, StateKeys, start};
+pub use document::{Document, classes_of};
+pub use error::{OpenError, StateError};
+pub use event::{Event, Payload, Unreadable};
+pub use feed::ChangeKey;
+pub use overlay::Overlay;
+pub use persons::IdentifierKind;
+pub use projection::{Outcome, Projection};
+pub use read::{
+    CaseFile, Change, ConflictNote, DirectoryAgency, DirectoryKey, DirectoryRows, GapNote, Health, Person, PersonId,
+    ReadModels, RecordNote,
+};
+pub use rebuild::{Rebuild, rebuild_digest};
+pub use runner::Handle;
+pub use state::StateDigest;

@@ -1,1 +1,29 @@
-//! DSSE, Ed25519, key ids, sealing and key commitments; no I/O.
+//! Who signed, and who may read: DSSE statements, Ed25519 keys, sealing of payloads under committed data keys, and the
+//! keys derived from the hub's master key. On `ring`, without I/O: callers read and write the key files.
+//!
+//! ```text
+//! MasterKey ─HKDF─┬─ WrapKey       wraps the data keys that the log keeps    ─▶ DataKey ─HKDF─┬─ Sealer (AES-256-GCM)
+//!                 ├─ IndexKey      blind look-up of identifiers                               └─ key commitment
+//!                 └─ StateSealer   seals values of read models
+//! SigningKey ─▶ VerifyingKey ─▶ KeyId
+//! ```
+//!
+//! Secret bytes are zeroed on drop where this crate holds them; the key schedules inside `ring` are not, since `ring`
+//! gives no hold on them. No type here shows a secret in `Debug`.
+//!
+//! Read [`seal`] first.
+
+mod digest;
+mod dsse;
+mod key;
+mod master;
+pub mod seal;
+mod state;
+mod text;
+
+pub use digest::{commitment, random, sha256};
+pub use dsse::{SUBMISSION_TYPE, VERDICT_TYPE, pae};
+pub use key::{BadSignature, SigningKey, VerifyingKey, key_id};
+pub use master::{IndexKey, MasterKey};
+pub use state::StateSealer;
+pub use text::KeyError;

@@ -6,6 +6,7 @@
 pub mod clock;
 pub mod header;
 pub mod id;
+pub mod identity;
 pub mod limits;
 pub mod position;
 pub mod receipt;

@@ -122,12 +122,24 @@ impl Submission {
             return Err(malformed("signature", "64 bytes"));
         }
         let key_id = wire.key_id.parse().map_err(|error: IdError| malformed("key_id", &error.to_string()))?;
-        if wire.events.len() != statement.event_count as usize {
+        let events = Event::decode_all(&statement, wire.events)?;
+        Ok(Self { statement_bytes: wire.statement, statement, signature: wire.signature, key_id, events })
+    }
+}
+
+impl Event {
+    /// Decodes and checks the events of a statement, their headers included. The commitments, the events root and the
+    /// payload's message are not looked at.
+    ///
+    /// # Errors
+    /// MALFORMED, OVERSIZED or UNKNOWN_VERSION, naming the field.
+    pub fn decode_all(statement: &Statement, wire: Vec<v1::SubmittedEvent>) -> Result<Vec<Self>, Rejection> {
+        if wire.len() != statement.event_count as usize {
             return Err(malformed("events", "as many as statement.event_count says"));
         }
         let mut total = 0;
-        let mut events = Vec::with_capacity(wire.events.len());
-        for (index, event) in wire.events.into_iter().enumerate() {
+        let mut events = Vec::with_capacity(wire.len());
+        for (index, event) in wire.into_iter().enumerate() {
             let size = event.header.len() + event.salt.len() + event.payload.len();
             total += size;
             if size > limits::EVENT_BYTES_MAX || total > limits::SUBMISSION_BYTES_MAX {
@@ -142,14 +154,14 @@ impl Submission {
                 return Err(malformed(&format!("events[{index}].salt"), "32 bytes"));
             }
             let header = Header::decode(&event.header, &format!("events[{index}].header"))?;
-            events.push(Event {
+            events.push(Self {
                 header_bytes: event.header,
                 header,
                 salt: event.salt,
                 payload: event.payload,
             });
         }
-        Ok(Self { statement_bytes: wire.statement, statement, signature: wire.signature, key_id, events })
+        Ok(events)
     }
 }
 

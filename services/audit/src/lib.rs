@@ -1,1 +1,96 @@
-//! gRPC edge of oversight: proofs, replay, who looked.
+//! gRPC edge of oversight: checkpoints and proofs, replay, and who looked at what.
+//!
+//! Every call goes the same way (QRY-1): read the caller from the connection, ask policy, look it up, leave a durable entry
+//! in the access log, answer. A refusal leaves its entry too. Nothing is decided here but that order; [`gate`] keeps it.
+
+mod gate;
+mod listing;
+mod proofs;
+mod replay;
+mod status;
+
+use std::{pin::Pin, sync::Arc};
+
+use arc_swap::ArcSwap;
+use futures_util::Stream;
+use simpul_audit::AccessLog;
+use simpul_log::Reader;
+use simpul_policy::Directory;
+use simpul_proto::v1::{self, audit_service_server::AuditService};
+use tonic::{Request, Response, Status};
+
+pub use v1::audit_service_server::AuditServiceServer;
+
+use gate::Gate;
+
+/// A server stream of this service.
+pub type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
+/// `simpul.v1.AuditService` over a hub's two logs. Cheap to clone.
+#[derive(Clone)]
+pub struct AuditEdge {
+    reader: Reader,
+    gate: Gate,
+}
+
+impl AuditEdge {
+    /// Serves the log behind `reader` and the access log; the directory is the one that admission keeps current.
+    pub fn new(reader: Reader, access: Arc<AccessLog>, directory: Arc<ArcSwap<Directory>>) -> Self {
+        let gate = Gate::new(reader.clone(), access, directory);
+        Self { reader, gate }
+    }
+
+    /// The service, ready for a router.
+    pub fn into_server(self) -> AuditServiceServer<Self> {
+        AuditServiceServer::new(self)
+    }
+}
+
+#[tonic::async_trait]
+impl AuditService for AuditEdge {
+    type ReplayStream = Answers<v1::ReplayLeaf>;
+    type ListAccessStream = Answers<v1::AccessRecord>;
+    type GetBundleStream = Answers<v1::BundlePart>;
+
+    async fn get_checkpoint(
+        &self,
+        request: Request<v1::GetCheckpointRequest>,
+    ) -> Result<Response<v1::GetCheckpointResponse>, Status> {
+        proofs::checkpoint(self, request).await
+    }
+
+    async fn get_inclusion_proof(
+        &self,
+        request: Request<v1::GetInclusionProofRequest>,
+    ) -> Result<Response<v1::GetInclusionProofResponse>, Status> {
+        proofs::inclusion(self, request).await
+    }
+
+    async fn get_consistency_proof(
+        &self,
+        request: Request<v1::GetConsistencyProofRequest>,
+    ) -> Result<Response<v1::GetConsistencyProofResponse>, Status> {
+        proofs::consistency(self, request).await
+    }
+
+    async fn replay(
+        &self,
+        request: Request<v1::ReplayRequest>,
+    ) -> Result<Response<Self::ReplayStream>, Status> {
+        replay::replay(self, request).await
+    }
+
+    async fn list_access(
+        &self,
+        request: Request<v1::ListAccessRequest>,
+    ) -> Result<Response<Self::ListAccessStream>, Status> {
+        listing::list(self, request).await
+    }
+
+    async fn get_bundle(
+        &self,
+        _request: Request<v1::GetBundleRequest>,
+    ) -> Result<Response<Self::GetBundleStream>, Status> {
+        Err(Status::unimplemented("evidence bundles are not served yet; use GetInclusionProof and Replay"))
+    }
+}

@@ -1,0 +1,28 @@
+//! What admission is started with.
+
+use std::{thread, time::Duration};
+
+/// Configuration of admission; [`Config::default`] has the defaults.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Submissions in the hub at once, from arrival to receipt; more are refused with QUEUE_FULL.
+    pub submissions_max: usize,
+    /// Submissions of at least this many events are judged on a thread of their own, smaller ones where they arrive: a
+    /// signature costs as much as some 50 events, and moving work costs too.
+    pub apart_events_min: usize,
+    /// Such threads at work at once.
+    pub judges_max: usize,
+    /// How long attempts of unknown senders are counted before one line tells of them.
+    pub unknown_window: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            submissions_max: 8_192,
+            apart_events_min: 64,
+            judges_max: thread::available_parallelism().map_or(2, usize::from),
+            unknown_window: Duration::from_secs(60),
+        }
+    }
+}

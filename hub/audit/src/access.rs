@@ -1,0 +1,202 @@
+//! The access log: one durable entry for every answer and every refusal, before it leaves the hub (QRY-1, ADM-2).
+//!
+//! It is a second log of the same code with its own origin, key and tree. Its leaf is an encoded `AccessEntry`, which
+//! names nobody; what was asked, which may name somebody, stands sealed beside it under the data key of the asking
+//! agency's stream `access/<agency>`.
+//!
+//! ```text
+//! leaf      AccessEntry { …, sealed_digest }      one per call, so index = position
+//!                               │
+//! record    ciphertext of the parameters ◀──┘     RFC 6962 tree hash over the SHA-256 of the one record
+//! ```
+//!
+//! [`AccessLog::record`] lies on the way of every answer, so it does no more than lay out the entry and wait for the
+//! flush, which it shares with all entries that came meanwhile. Where it fails there MUST be no answer.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use prost::Message;
+use simpul_log::{
+    AppendError, Appender, Assigned, Config, Draft, Keys, OpenError, Reader, RecordDraft, Schema,
+};
+use simpul_proto::v1;
+use simpul_types::{Caller, Clock, Position, StreamName, limits};
+
+/// Bytes of all texts of an entry; a leaf has to stay far below the 65,535 bytes of a tile entry.
+const ENTRY_TEXT_BYTES_MAX: usize = 16_384;
+
+/// Bytes of the parameters; the largest request the services take is smaller.
+const PARAMETERS_BYTES_MAX: usize = limits::EVENT_BYTES_MAX - limits::SALT_BYTES;
+
+/// The parameters have no commitment in clear, so they need no salt; the log's layout keeps the room.
+const NO_SALT: [u8; limits::SALT_BYTES] = [0; limits::SALT_BYTES];
+
+/// One read, refusal or rejection to be recorded. Holds personal data: no `Debug`.
+#[derive(Clone, Default)]
+pub struct AccessDraft {
+    /// Who asked; `None` where it is not a certificate's holder, for example the hub's own counting of unknown senders.
+    pub caller: Option<Caller>,
+    /// Pseudonym of the official; empty for machines.
+    pub official: String,
+    /// What was asked, for example `legality.check`.
+    pub action: &'static str,
+    /// Purpose code as given.
+    pub purpose: String,
+    /// Case reference as given; empty where none.
+    pub case_ref: String,
+    /// Keyed hash of the parameters that name a person, hex; empty where none.
+    pub subject_ref: String,
+    /// Field classes disclosed.
+    pub disclosed: Vec<String>,
+    /// Class of the answer, for example `PROCEDURAL` or `DENIED`.
+    pub answer: String,
+    /// Position of the log that the answer reflects.
+    pub position: Position,
+    /// Position of the directory that the decision was made at.
+    pub directory_position: Position,
+    /// Policies that decided.
+    pub policies: Vec<String>,
+    /// The log's signed checkpoint that the answer reflects, as text; its digest goes into the entry.
+    pub checkpoint: Option<String>,
+    /// What was asked in full; sealed beside the entry. Empty where there is nothing to keep.
+    pub parameters: Bytes,
+}
+
+/// Why an access was not recorded. No answer may leave then.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AccessError {
+    /// The log did not take or keep it.
+    #[error("the access log did not keep the entry")]
+    Append(#[from] AppendError),
+    /// The entry or its parameters are too large; a fault of the caller in the hub.
+    #[error("the access entry is too large")]
+    Oversized,
+}
+
+/// The access log of a hub.
+pub struct AccessLog {
+    /// `None` once it is closed.
+    appender: Mutex<Option<Appender>>,
+    reader: Reader,
+}
+
+impl AccessLog {
+    /// Opens the log in `config.dir`, or makes it.
+    ///
+    /// # Errors
+    /// Those of [`simpul_log::open`].
+    pub fn open(config: Config, keys: Keys, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
+        let (appender, reader) = simpul_log::open(config, Schema::Access, keys, clock)?;
+        Ok(Self { appender: Mutex::new(Some(appender)), reader })
+    }
+
+    /// Records one access and gives the index of its entry. Durable when it returns (QRY-1).
+    ///
+    /// Where the future is dropped before it is done, the entry may or may not be there; then no answer left either.
+    ///
+    /// # Errors
+    /// [`AccessError`]; the caller MUST NOT answer then.
+    pub async fn record(&self, draft: AccessDraft) -> Result<u64, AccessError> {
+        let ticket = self.enqueue(into_log_draft(draft)?)?;
+        let index = ticket.leaf_index().get();
+        ticket.await?;
+        Ok(index)
+    }
+
+    fn enqueue(&self, draft: Draft) -> Result<simpul_log::Ticket, AccessError> {
+        let mut appender = self.appender.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(appender.as_mut().ok_or(AppendError::Closed)?.enqueue(draft)?)
+    }
+
+    /// Reads the log.
+    pub fn reader(&self) -> &Reader {
+        &self.reader
+    }
+
+    /// Waits for what is in flight and stops the writer; later records are refused. Blocking; the second call does nothing.
+    pub fn close(&self) {
+        let appender = self.appender.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(appender) = appender {
+            appender.close();
+        }
+    }
+}
+
+/// The stream whose data key seals the parameters of an agency's accesses. An agency's code has no `_`, so what nobody
+/// is known to have asked has a stream of its own.
+pub(crate) fn stream_text(agency: &str) -> String {
+    let reference = if agency.is_empty() { "_" } else { agency };
+    format!("access/{reference}")
+}
+
+fn stream_of(caller: Option<&Caller>) -> StreamName {
+    let agency = caller.map_or("", |caller| caller.sender.agency.as_str());
+    stream_text(agency).parse().expect("an agency code is a valid stream reference")
+}
+
+fn into_log_draft(draft: AccessDraft) -> Result<Draft, AccessError> {
+    let text_bytes = [&draft.official, &draft.purpose, &draft.case_ref, &draft.subject_ref, &draft.answer]
+        .into_iter()
+        .chain(&draft.disclosed)
+        .chain(&draft.policies)
+        .map(|text| text.len() + 4)
+        .sum::<usize>();
+    if text_bytes > ENTRY_TEXT_BYTES_MAX || draft.parameters.len() > PARAMETERS_BYTES_MAX {
+        return Err(AccessError::Oversized);
+    }
+    let AccessDraft { caller, parameters, checkpoint, .. } = &draft;
+    let salt = if parameters.is_empty() { Bytes::new() } else { Bytes::from_static(&NO_SALT) };
+    let record = RecordDraft {
+        event_id: None,
+        stream: stream_of(caller.as_ref()),
+        header: Bytes::new(),
+        salt,
+        payload: parameters.clone(),
+    };
+    let checkpoint_digest = checkpoint.as_ref().map_or_else(Bytes::new, |checkpoint| {
+        Bytes::copy_from_slice(&simpul_signing::sha256(&[checkpoint.as_bytes()]))
+    });
+    let leaf = Box::new(move |assigned: &Assigned| to_entry(draft, checkpoint_digest, assigned));
+    Ok(Draft { submission_id: None, chain: None, records: vec![record], leaf })
+}
+
+fn to_entry(draft: AccessDraft, checkpoint_digest: Bytes, assigned: &Assigned) -> Bytes {
+    let (agency, client, certificate) = draft.caller.map_or_else(Default::default, |caller| {
+        let Caller { sender, certificate } = caller;
+        (sender.agency.into(), sender.connector.into(), certificate.as_ref().to_owned())
+    });
+    let entry = v1::AccessEntry {
+        version: 1,
+        at_us: assigned.admitted_at.as_us(),
+        agency,
+        client,
+        official: without_identifiers(draft.official),
+        certificate,
+        action: draft.action.into(),
+        purpose: without_identifiers(draft.purpose),
+        case_ref: without_identifiers(draft.case_ref),
+        subject_ref: draft.subject_ref,
+        disclosed: draft.disclosed,
+        answer: draft.answer,
+        position: draft.position.get(),
+        directory_position: draft.directory_position.get(),
+        policies: draft.policies,
+        checkpoint_digest,
+        sealed_digest: Bytes::copy_from_slice(&assigned.sealed_root),
+    };
+    entry.encode_to_vec().into()
+}
+
+/// PII-1: these texts come from people. One that holds 16 digits in a row, as a NIK has, is not written in clear; the
+/// sealed parameters keep it.
+fn without_identifiers(text: String) -> String {
+    let mut digits = 0;
+    for byte in text.bytes() {
+        digits = if byte.is_ascii_digit() { digits + 1 } else { 0 };
+        if digits == 16 {
+            return "(withheld)".into();
+        }
+    }
+    text
+}

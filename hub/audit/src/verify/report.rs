@@ -1,0 +1,128 @@
+//! What a verification found, for people and, through serde, for scripts.
+
+use std::fmt;
+
+use serde::Serialize;
+
+/// Violations listed one by one; the rest is counted. The first one is what an operator needs.
+pub const VIOLATIONS_LISTED_MAX: usize = 100;
+
+/// Which of the hub's two logs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogName {
+    /// What agencies submitted.
+    Main,
+    /// Who looked at it.
+    Access,
+}
+
+impl fmt::Display for LogName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Main => "main",
+            Self::Access => "access",
+        })
+    }
+}
+
+/// Something that cannot be in an honest log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Violation {
+    /// Which log.
+    pub log: LogName,
+    /// File name of the segment, where one is known.
+    pub segment: Option<String>,
+    /// Leaf it stands in, or the first one affected.
+    pub leaf: Option<u64>,
+    /// Position it stands at, or the first one affected.
+    pub position: Option<u64>,
+    /// What is wrong; never content of a payload.
+    pub what: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} log", self.log)?;
+        if let Some(segment) = &self.segment {
+            write!(f, ", segment {segment}")?;
+        }
+        if let Some(leaf) = self.leaf {
+            write!(f, ", leaf {leaf}")?;
+        }
+        if let Some(position) = self.position {
+            write!(f, ", position {position}")?;
+        }
+        write!(f, ": {}", self.what)
+    }
+}
+
+/// What was looked at in one log.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct LogReport {
+    /// Frames, tree and checkpoints; its own first violation is among the report's too.
+    #[serde(flatten)]
+    pub bytes: simpul_log::verify::Report,
+    /// Statement signatures that were checked.
+    pub signatures_checked: u64,
+    /// Statement signatures whose key was not to be had.
+    pub signatures_not_checked: u64,
+    /// Payloads that were unsealed and compared with what their sender committed to.
+    pub payloads_opened: u64,
+}
+
+/// The whole outcome.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct VerifyReport {
+    /// Whether there is no violation.
+    pub ok: bool,
+    /// The log of submissions.
+    pub main: LogReport,
+    /// The access log; absent where the folder has none.
+    pub access: Option<LogReport>,
+    /// The first violations, in the order of the logs.
+    pub violations: Vec<Violation>,
+    /// How many there are in all.
+    pub violations_total: u64,
+    /// What is odd or was not checked, and is no violation.
+    pub notes: Vec<String>,
+    /// How long it took.
+    pub seconds: f64,
+    /// Events of both logs divided by seconds.
+    pub events_per_second: f64,
+}
+
+/// Collects violations and notes.
+#[derive(Default)]
+pub(super) struct Findings {
+    pub(super) violations: Vec<Violation>,
+    pub(super) violations_total: u64,
+    pub(super) notes: Vec<String>,
+}
+
+impl Findings {
+    pub(super) fn violation(&mut self, violation: Violation) {
+        self.violations_total += 1;
+        if self.violations.len() < VIOLATIONS_LISTED_MAX {
+            self.violations.push(violation);
+        }
+    }
+}
+
+/// A violation inside a leaf, before the log and the segment are added.
+pub(super) struct Finding {
+    pub(super) leaf: u64,
+    pub(super) position: Option<u64>,
+    pub(super) what: String,
+}
+
+impl Finding {
+    pub(super) fn new(leaf: u64, position: Option<u64>, what: impl Into<String>) -> Self {
+        Self { leaf, position, what: what.into() }
+    }
+
+    pub(super) fn in_log(self, log: LogName, segment: &str) -> Violation {
+        let Self { leaf, position, what } = self;
+        Violation { log, segment: Some(segment.to_owned()), leaf: Some(leaf), position, what }
+    }
+}

@@ -1,0 +1,217 @@
+//! What every leaf of the main log must say, beyond being the bytes that the tree commits to.
+//!
+//! Invariants: LOG-1 positions and connector sequences without a gap · ADM-1 signed by a key that the directory had
+//! registered, headers under the signed root, payloads as committed, ciphertexts as the leaf seals them.
+
+use std::{collections::HashMap, num::NonZero, sync::Arc, thread};
+
+use simpul_log::{StoredEvent, StoredLeaf};
+use simpul_signing::VerifyingKey;
+use simpul_types::{Header, Leaf, Sender, Timestamp};
+
+use super::{
+    Open,
+    keyring::{KeyRing, Lookup},
+    report::{Finding, LogReport},
+};
+
+/// Below this many leaves one thread is faster than starting others.
+const LEAVES_PER_THREAD_MIN: usize = 16;
+
+/// The state that runs along the log.
+pub(super) struct Submissions {
+    ring: KeyRing,
+    next_position: u64,
+    sequences: HashMap<Sender, u64>,
+    admitted_at: Timestamp,
+    /// Leaves whose time lies before that of their predecessor, and the first of them.
+    pub(super) backward: (u64, Option<u64>),
+    pub(super) report: LogReport,
+}
+
+/// What is left to do for a leaf once its place in the log was judged: pure, so it can run on any core.
+struct Job<'a> {
+    stored: &'a StoredLeaf,
+    leaf: Leaf,
+    key: Option<Arc<VerifyingKey>>,
+}
+
+impl Submissions {
+    pub(super) fn new(ring: KeyRing) -> Self {
+        Self {
+            ring,
+            next_position: 0,
+            sequences: HashMap::new(),
+            admitted_at: Timestamp::from_us(i64::MIN),
+            backward: (0, None),
+            report: LogReport::default(),
+        }
+    }
+
+    /// Judges the leaves that come next in the log; findings come in the order of the log.
+    pub(super) fn check(&mut self, leaves: &[StoredLeaf], open: Option<&dyn Open>) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        let jobs: Vec<_> = leaves.iter().filter_map(|leaf| self.place(leaf, open, &mut findings)).collect();
+        findings.extend(run(&jobs, open));
+        if open.is_some() {
+            self.report.payloads_opened += jobs.iter().map(|job| job.stored.events.len() as u64).sum::<u64>();
+        }
+        findings.sort_by_key(|finding| (finding.leaf, finding.position));
+        findings
+    }
+
+    /// What depends on the leaves before: positions, sequences, the key that was registered then.
+    fn place<'a>(
+        &mut self,
+        stored: &'a StoredLeaf,
+        open: Option<&dyn Open>,
+        findings: &mut Vec<Finding>,
+    ) -> Option<Job<'a>> {
+        let index = stored.index.get();
+        let mut finding = |what: String| {
+            findings.push(Finding::new(index, Some(stored.first_position.get()), what));
+        };
+        let expected = std::mem::replace(
+            &mut self.next_position,
+            stored.first_position.get() + stored.events.len() as u64,
+        );
+        if stored.first_position.get() != expected {
+            finding(format!("LOG-1: starts at position {}, expected {expected}", stored.first_position));
+        }
+        let leaf = match Leaf::decode(&stored.bytes) {
+            Ok(leaf) => leaf,
+            Err(error) => {
+                finding(format!("the leaf does not decode: {error}"));
+                return None;
+            }
+        };
+        if leaf.first_position != stored.first_position {
+            finding(format!("LOG-1: the leaf says position {}", leaf.first_position));
+        }
+        if leaf.directory_position > leaf.first_position {
+            finding(format!("judged under directory position {}, which lies ahead", leaf.directory_position));
+        }
+        let statement = &leaf.statement;
+        let sequence = self.sequences.entry(statement.sender.clone()).or_insert(1);
+        if statement.first_sequence != *sequence {
+            let (is, sender) = (statement.first_sequence, &statement.sender);
+            finding(format!("sequence {is} of {sender}, expected {sequence}"));
+        }
+        *sequence = statement.first_sequence + u64::from(statement.event_count);
+        if leaf.admitted_at < self.admitted_at {
+            self.backward = (self.backward.0 + 1, self.backward.1.or(Some(index)));
+        }
+        self.admitted_at = self.admitted_at.max(leaf.admitted_at);
+
+        let key = match self.ring.find(&leaf) {
+            Lookup::Key(key) => {
+                self.report.signatures_checked += 1;
+                Some(key)
+            }
+            Lookup::Unknown => {
+                self.report.signatures_not_checked += 1;
+                None
+            }
+            Lookup::NotRegistered => {
+                finding(format!(
+                    "ADM-1: key {} was not registered for {} then",
+                    leaf.key_id, statement.sender
+                ));
+                None
+            }
+        };
+        if statement.sender.agency.as_str() == "directory" {
+            self.apply_directory(stored, open);
+        }
+        Some(Job { stored, leaf, key })
+    }
+
+    /// What does not open here is reported with the payloads.
+    fn apply_directory(&mut self, stored: &StoredLeaf, open: Option<&dyn Open>) {
+        let Some(open) = open else { return };
+        for event in &stored.events {
+            if let (Ok(header), Ok(opened)) = (Header::decode(&event.header, ""), open.open(event)) {
+                self.ring.apply(header.event_type.as_str(), &opened.payload, event.position);
+            }
+        }
+    }
+}
+
+/// Runs the jobs on all cores.
+fn run(jobs: &[Job<'_>], open: Option<&dyn Open>) -> Vec<Finding> {
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    let share = jobs.len().div_ceil(cores).max(LEAVES_PER_THREAD_MIN);
+    if jobs.len() <= share {
+        return judge_all(jobs, open);
+    }
+    thread::scope(|scope| {
+        let threads: Vec<_> =
+            jobs.chunks(share).map(|share| scope.spawn(move || judge_all(share, open))).collect();
+        threads
+            .into_iter()
+            .flat_map(|thread| match thread.join() {
+                Ok(findings) => findings,
+                Err(panic) => std::panic::resume_unwind(panic),
+            })
+            .collect()
+    })
+}
+
+fn judge_all(jobs: &[Job<'_>], open: Option<&dyn Open>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for job in jobs {
+        judge(job, open, &mut findings);
+    }
+    findings
+}
+
+/// What a leaf and its events say by themselves.
+fn judge(job: &Job<'_>, open: Option<&dyn Open>, findings: &mut Vec<Finding>) {
+    let Job { stored, leaf, key } = job;
+    let mut finding = |position: Option<u64>, what: String| {
+        findings.push(Finding::new(stored.index.get(), position, what));
+    };
+    let first = Some(stored.first_position.get());
+    if let Some(key) = key
+        && key.verify_dsse(simpul_signing::SUBMISSION_TYPE, &leaf.statement_bytes, &leaf.signature).is_err()
+    {
+        finding(first, format!("ADM-1: the signature of {} does not verify", leaf.statement.sender));
+    }
+    if stored.events.len() != leaf.statement.event_count as usize {
+        let (are, say) = (stored.events.len(), leaf.statement.event_count);
+        finding(first, format!("{are} events, the statement says {say}"));
+    }
+    if simpul_tlog::tree_hash(stored.events.iter().map(|event| &event.header[..]))
+        != leaf.statement.events_root
+    {
+        finding(first, "ADM-1: the headers do not match the signed events root".into());
+    }
+    if sealed_root(&stored.events) != leaf.sealed_root {
+        finding(first, "the sealed payloads do not match the leaf's sealed root".into());
+    }
+    for event in &stored.events {
+        let position = Some(event.position.get());
+        let header = match Header::decode(&event.header, "header") {
+            Ok(header) => header,
+            Err(rejection) => {
+                finding(position, format!("ADM-1: {rejection}"));
+                continue;
+            }
+        };
+        let Some(open) = open else { continue };
+        match open.open(event) {
+            Ok(opened) => {
+                if simpul_signing::commitment(&opened.salt, &opened.payload) != header.payload_commitment {
+                    finding(position, "ADM-1: the payload does not match its commitment".into());
+                }
+            }
+            Err(error) => finding(position, format!("the payload does not open: {error}")),
+        }
+    }
+}
+
+/// RFC 6962 tree hash over the SHA-256 of each ciphertext.
+pub(super) fn sealed_root(events: &[StoredEvent]) -> simpul_types::Digest {
+    let digests: Vec<_> = events.iter().map(|event| simpul_signing::sha256(&[&event.sealed])).collect();
+    simpul_tlog::tree_hash(digests.iter().map(|digest| &digest[..]))
+}

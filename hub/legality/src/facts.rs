@@ -1,0 +1,54 @@
+//! What the hub knows about one person, as the read models hand it over. The payload messages themselves are used, so
+//! that nothing is lost on the way; every fact says where in the log it stands, who supplied it and when it was observed.
+
+use jiff::civil::Date;
+use simpul_proto::{embassy::StayCategory, registry, v1};
+use simpul_types::{AgencyCode, Position, Timestamp};
+
+/// A fact and where it comes from.
+#[derive(Clone, PartialEq)]
+pub struct Sourced<T> {
+    /// The fact.
+    pub value: T,
+    /// Position of the event that carries it.
+    pub position: Position,
+    /// Agency that submitted it.
+    pub source: AgencyCode,
+    /// When the source observed it (`occurred_at` of the event).
+    pub observed_at: Timestamp,
+}
+
+/// Everything known about one person.
+#[derive(Clone, Default, PartialEq)]
+pub struct Facts {
+    /// Whether anybody has recorded the person at all.
+    pub found: bool,
+    /// What each source says about who the person is.
+    pub claims: Vec<Sourced<v1::PersonClaim>>,
+    /// Placements, in any order.
+    pub placements: Vec<PlacementFacts>,
+    /// How missions found the person staying abroad, in any order.
+    pub stays: Vec<Sourced<StayFact>>,
+}
+
+/// One placement with the licences its record names.
+#[derive(Clone, PartialEq)]
+pub struct PlacementFacts {
+    /// Opaque reference of the placement.
+    pub reference: String,
+    /// The newest record of it.
+    pub placement: Sourced<registry::PlacementRecorded>,
+    /// The licence (SIP3MI) that `placer_licence_no` names. `None`: no such licence is on record.
+    pub placer: Option<Sourced<registry::LicenceRecorded>>,
+    /// The permit (SIP2MI) that `recruitment_permit_no` names. `None`: no such permit is on record.
+    pub permit: Option<Sourced<registry::LicenceRecorded>>,
+}
+
+/// How a mission found the person staying abroad.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StayFact {
+    /// Worker, student, official, …
+    pub category: StayCategory,
+    /// Day of the contact. `None`: not a date.
+    pub contact_date: Option<Date>,
+}

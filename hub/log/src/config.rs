@@ -1,0 +1,51 @@
+//! What a log is opened with.
+
+use std::path::PathBuf;
+
+use simpul_signing::seal::WrapKey;
+use simpul_tlog::note::NoteSigner;
+
+/// Configuration of one log; [`Config::new`] has the defaults.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Folder of the log; made where it is missing.
+    pub dir: PathBuf,
+    /// Origin of the checkpoints, for example `simpul.example/demo`; equals the signer's name.
+    pub origin: String,
+    /// A segment that has reached this size is sealed; bytes.
+    pub segment_bytes: u64,
+    /// A frame takes no further submission beyond this size; bytes.
+    pub frame_bytes_max: usize,
+    /// Events that may wait for the writer; more are refused with [`crate::AppendError::Full`].
+    pub queue_events_max: usize,
+    /// Bytes that may wait for the writer.
+    pub queue_bytes_max: usize,
+    /// Data keys kept on disk ahead of use.
+    pub key_pool: u32,
+    /// Bytes of a segment filled with zeros ahead of use, so that a flush changes no file size.
+    pub zero_ahead_bytes: u64,
+}
+
+impl Config {
+    /// The defaults for a log in `dir`.
+    pub fn new(dir: impl Into<PathBuf>, origin: impl Into<String>) -> Self {
+        Self {
+            dir: dir.into(),
+            origin: origin.into(),
+            segment_bytes: 64 << 20,
+            frame_bytes_max: 256 << 10,
+            queue_events_max: 65_536,
+            queue_bytes_max: 64 << 20,
+            key_pool: 4_096,
+            zero_ahead_bytes: 8 << 20,
+        }
+    }
+}
+
+/// Secrets of one log.
+pub struct Keys {
+    /// Signs the checkpoints.
+    pub signer: NoteSigner,
+    /// Wraps the data keys at rest.
+    pub wrap: WrapKey,
+}

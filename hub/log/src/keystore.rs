@@ -1,0 +1,167 @@
+//! Data keys, one per stream, wrapped and on disk before they are used, so that a new stream costs no second flush.
+//!
+//! File `keys`, one row of 128 bytes per slot:
+//!
+//! | offset | bytes | what |
+//! |---|---|---|
+//! | 0 | 8 | slot, little-endian; equals the row's number |
+//! | 8 | 60 | the data key, wrapped under the key-encryption key with the slot as additional data |
+//! | 68 | 32 | its key commitment |
+//! | 100 | 4 | CRC-32C of the 100 bytes before |
+//! | 104 | 24 | zero |
+
+use std::{
+    collections::{HashMap, VecDeque},
+    fs::{File, OpenOptions},
+    io,
+    os::unix::fs::{FileExt, OpenOptionsExt},
+    path::Path,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use simpul_signing::seal::{DataKey, Sealer, WRAPPED_BYTES, WrapKey};
+
+use crate::frame::{array_at, u32_at, u64_at};
+
+const ROW_BYTES: u64 = 128;
+/// Opened keys kept in memory; a key schedule is about half a KiB.
+const CACHE_KEYS_MAX: usize = 8_192;
+
+pub(crate) struct Keystore {
+    file: File,
+    wrap: WrapKey,
+    pool_size: u32,
+    pool: Mutex<Pool>,
+    cache: Mutex<HashMap<u64, Sealer>>,
+}
+
+struct Pool {
+    /// Slots that are durable and not used.
+    ready: VecDeque<(u64, Sealer)>,
+    /// Slot of the next row to be made.
+    next: u64,
+}
+
+/// Why a slot gave no key.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    /// The key file could not be read or written.
+    #[error("key file")]
+    Io(#[from] io::Error),
+    /// The row is broken, or wrapped under another key-encryption key.
+    #[error("slot {0} holds no key that this key-encryption key opens")]
+    Slot(u64),
+}
+
+impl Keystore {
+    /// Opens the key file; `used` slots from 0 on are taken by streams of the log.
+    pub(crate) fn open(dir: &Path, wrap: WrapKey, pool_size: u32, used: u64) -> Result<Self, KeyError> {
+        let mut options = OpenOptions::new();
+        let file =
+            options.read(true).write(true).create(true).truncate(false).mode(0o600).open(dir.join("keys"))?;
+        let pool = Mutex::new(Pool { ready: VecDeque::new(), next: used });
+        let store = Self { file, wrap, pool_size, pool, cache: Mutex::new(HashMap::new()) };
+        {
+            let rows = store.file.metadata()?.len() / ROW_BYTES;
+            let mut pool = store.pool();
+            while pool.next < rows {
+                // Rows behind the last used slot may be the remains of a cut write; the first bad one ends the pool.
+                let Ok(key) = store.load(pool.next) else { break };
+                let slot = pool.next;
+                pool.ready.push_back((slot, key));
+                pool.next += 1;
+            }
+        }
+        store.refill()?;
+        Ok(store)
+    }
+
+    /// Opens the key file for [`Self::key`] only.
+    pub(crate) fn open_read_only(dir: &Path, wrap: WrapKey) -> Result<Self, KeyError> {
+        let file = File::open(dir.join("keys"))?;
+        let pool = Mutex::new(Pool { ready: VecDeque::new(), next: u64::MAX });
+        Ok(Self { file, wrap, pool_size: 0, pool, cache: Mutex::new(HashMap::new()) })
+    }
+
+    fn pool(&self) -> MutexGuard<'_, Pool> {
+        self.pool.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keys ready for use.
+    pub(crate) fn ready(&self) -> usize {
+        self.pool().ready.len()
+    }
+
+    pub(crate) fn wants_refill(&self) -> bool {
+        self.ready() < self.pool_size as usize / 2
+    }
+
+    /// Brings the pool back to its size; durable when it returns.
+    pub(crate) fn refill(&self) -> io::Result<()> {
+        let mut pool = self.pool();
+        let missing = (self.pool_size as usize).saturating_sub(pool.ready.len());
+        if missing == 0 {
+            return Ok(());
+        }
+        let from = pool.next;
+        let mut rows = Vec::with_capacity(missing * ROW_BYTES as usize);
+        let mut made = Vec::with_capacity(missing);
+        for slot in from..from + missing as u64 {
+            let key = DataKey::generate();
+            let sealer = key.sealer();
+            let start = rows.len();
+            rows.extend_from_slice(&slot.to_le_bytes());
+            rows.extend_from_slice(&self.wrap.wrap(slot, &key));
+            rows.extend_from_slice(&sealer.commitment());
+            let crc = crc32c::crc32c(&rows[start..]);
+            rows.extend_from_slice(&crc.to_le_bytes());
+            rows.resize(start + ROW_BYTES as usize, 0);
+            made.push((slot, sealer));
+        }
+        self.file.write_all_at(&rows, from * ROW_BYTES)?;
+        self.file.sync_data()?;
+        pool.ready.extend(made);
+        pool.next += missing as u64;
+        Ok(())
+    }
+
+    /// A fresh slot and its key. Waits for the disk only where the pool ran dry.
+    pub(crate) fn take(&self) -> io::Result<(u64, Sealer)> {
+        loop {
+            if let Some((slot, key)) = self.pool().ready.pop_front() {
+                self.remember(slot, &key);
+                return Ok((slot, key));
+            }
+            self.refill()?;
+        }
+    }
+
+    /// The key of a slot that is in use.
+    pub(crate) fn key(&self, slot: u64) -> Result<Sealer, KeyError> {
+        if let Some(key) = self.cache.lock().unwrap_or_else(PoisonError::into_inner).get(&slot) {
+            return Ok(key.clone());
+        }
+        let key = self.load(slot)?;
+        self.remember(slot, &key);
+        Ok(key)
+    }
+
+    fn remember(&self, slot: u64, key: &Sealer) {
+        let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        if cache.len() >= CACHE_KEYS_MAX {
+            cache.clear();
+        }
+        cache.insert(slot, key.clone());
+    }
+
+    fn load(&self, slot: u64) -> Result<Sealer, KeyError> {
+        let mut row = [0; ROW_BYTES as usize];
+        self.file.read_exact_at(&mut row, slot * ROW_BYTES)?;
+        let wrapped: [u8; WRAPPED_BYTES] = array_at(&row, 8);
+        if crc32c::crc32c(&row[..100]) != u32_at(&row, 100) || u64_at(&row, 0) != slot {
+            return Err(KeyError::Slot(slot));
+        }
+        let key = self.wrap.unwrap(slot, &wrapped).map_err(|_| KeyError::Slot(slot))?.sealer();
+        if key.commitment() == array_at(&row, 68) { Ok(key) } else { Err(KeyError::Slot(slot)) }
+    }
+}

@@ -1,0 +1,462 @@
+//! Everything that reads: by position, by leaf, by stream, in order, live, and the proofs.
+
+use std::{
+    fs::File,
+    io,
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
+};
+
+use bytes::Bytes;
+use simpul_tlog::{note::NoteVerifier, stored};
+use simpul_types::{Digest, LeafIndex, Position, Receipt, StreamName};
+use tokio::sync::watch;
+
+use crate::{
+    draft::AppendError,
+    frame::{self, Frame, FrameFault, FrameRecord},
+    head::Head,
+    index::{self, Index},
+    keystore::{KeyError, Keystore},
+    schema::Schema,
+    segment::{FrameRef, Segment},
+    tree::TreeStore,
+};
+
+/// Bytes of consecutive frames that a scan reads at once.
+const SCAN_BYTES: u64 = 1 << 20;
+
+/// One leaf with its events as they stand in the log.
+#[derive(Clone)]
+pub struct StoredLeaf {
+    /// Index in the Merkle tree.
+    pub index: LeafIndex,
+    /// Encoded leaf; its hash is that of the tree.
+    pub bytes: Bytes,
+    /// Position of its first event.
+    pub first_position: Position,
+    /// Its events; a scan from the middle of a leaf leaves out those before its start.
+    pub events: Vec<StoredEvent>,
+}
+
+/// One event as it stands in the log.
+#[derive(Clone)]
+pub struct StoredEvent {
+    /// Gapless number.
+    pub position: Position,
+    /// Public part, as signed.
+    pub header: Bytes,
+    /// Which data key it is sealed under.
+    pub slot: u64,
+    /// Epoch of its nonce.
+    pub epoch: u32,
+    /// Commitment of the data key.
+    pub key_commitment: Digest,
+    /// Ciphertext and tag.
+    pub sealed: Bytes,
+}
+
+/// An event's private part in clear. Holds personal data: no `Debug`.
+pub struct Opened {
+    /// 32 bytes.
+    pub salt: Bytes,
+    /// Encoded payload message.
+    pub payload: Bytes,
+}
+
+/// Why something could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The disk.
+    #[error("segment {segment} could not be read")]
+    Io {
+        /// File name.
+        segment: String,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// A stored byte is not what was written. Nothing else is affected.
+    #[error("segment {segment} is corrupt at leaf {leaf}, position {position}: {fault}")]
+    Corrupt {
+        /// File name.
+        segment: String,
+        /// First leaf affected.
+        leaf: u64,
+        /// First position affected.
+        position: u64,
+        /// Which part.
+        fault: FrameFault,
+    },
+    /// Beyond the acknowledged head.
+    #[error("{what} {number} is not in the log, which ends at {end}")]
+    Beyond {
+        /// `leaf`, `position` or `tree size`.
+        what: &'static str,
+        /// What was asked for.
+        number: u64,
+        /// The end, exclusive.
+        end: u64,
+    },
+    /// The data key is gone or wrong.
+    #[error("data key")]
+    Key(#[from] KeyError),
+    /// Ciphertext, header and key do not belong together.
+    #[error("the payload at position {0} does not open")]
+    Sealed(u64),
+    /// The hashes of the tree could not be read.
+    #[error("tree file")]
+    Tree(#[source] io::Error),
+}
+
+pub(crate) struct Shared {
+    pub(crate) dir: PathBuf,
+    pub(crate) schema: Schema,
+    pub(crate) verifier: NoteVerifier,
+    pub(crate) segments: RwLock<Vec<Arc<Segment>>>,
+    pub(crate) head: watch::Sender<Arc<Head>>,
+    pub(crate) tree: Mutex<TreeStore>,
+    pub(crate) index: RwLock<Index>,
+    pub(crate) keystore: Keystore,
+    /// Held as long as the log is open, so that no second hub opens it.
+    pub(crate) _lock: File,
+}
+
+impl Shared {
+    pub(crate) fn tree(&self) -> MutexGuard<'_, TreeStore> {
+        self.tree.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn segment_where(&self, number: u64, key: impl Fn(&Segment) -> u64) -> Option<Arc<Segment>> {
+        let segments = self.segments.read().unwrap_or_else(PoisonError::into_inner);
+        let after = segments.partition_point(|segment| key(segment) <= number);
+        after.checked_sub(1).map(|at| Arc::clone(&segments[at]))
+    }
+
+    /// Receipt of a leaf under a head that covers it.
+    pub(crate) fn receipt_at(
+        &self,
+        head: &Head,
+        leaf_index: LeafIndex,
+        leaf: Bytes,
+        first_position: Position,
+        event_count: u32,
+    ) -> Result<Receipt, AppendError> {
+        // Invariant LOG-3: no receipt beyond the signed tree.
+        assert!(leaf_index < head.size, "LOG-3: receipt beyond the signed tree");
+        let inclusion_proof = stored::inclusion_proof(leaf_index.get(), head.size.get(), &*self.tree())
+            .map_err(|error| AppendError::Poisoned(format!("tree file: {error}")))?;
+        Ok(Receipt {
+            leaf_index,
+            leaf,
+            inclusion_proof,
+            checkpoint: head.checkpoint.clone(),
+            first_position,
+            event_count,
+            duplicate: false,
+        })
+    }
+}
+
+/// Reads the log up to its acknowledged head. Cheap to clone; calls that read the disk block.
+#[derive(Clone)]
+pub struct Reader {
+    pub(crate) shared: Arc<Shared>,
+}
+
+impl Reader {
+    /// The acknowledged head.
+    pub fn head(&self) -> Arc<Head> {
+        Arc::clone(&self.shared.head.borrow())
+    }
+
+    /// The acknowledged head, live.
+    pub fn subscribe(&self) -> watch::Receiver<Arc<Head>> {
+        self.shared.head.subscribe()
+    }
+
+    /// Whoever checks this log's checkpoints needs this.
+    pub fn verifier(&self) -> NoteVerifier {
+        self.shared.verifier.clone()
+    }
+
+    /// One leaf with its events.
+    ///
+    /// # Errors
+    /// [`ReadError::Beyond`] past the head; disk and corruption.
+    pub fn leaf(&self, index: LeafIndex) -> Result<StoredLeaf, ReadError> {
+        let head = self.head();
+        if index >= head.size {
+            return Err(ReadError::Beyond { what: "leaf", number: index.get(), end: head.size.get() });
+        }
+        self.leaf_in(
+            |segment| segment.header.first_leaf,
+            |frame| frame.first_leaf,
+            index.get(),
+            |leaf, number| leaf.index.get() == number,
+        )
+    }
+
+    /// The leaf that a position belongs to.
+    ///
+    /// # Errors
+    /// As [`Self::leaf`].
+    pub fn leaf_of(&self, position: Position) -> Result<StoredLeaf, ReadError> {
+        let head = self.head();
+        if position >= head.end {
+            return Err(ReadError::Beyond { what: "position", number: position.get(), end: head.end.get() });
+        }
+        self.leaf_in(
+            |segment| segment.header.first_position,
+            |frame| frame.first_position,
+            position.get(),
+            |leaf, number| leaf.events.iter().any(|event| event.position.get() == number),
+        )
+    }
+
+    fn leaf_in(
+        &self,
+        segment_key: impl Fn(&Segment) -> u64,
+        frame_key: impl Fn(&FrameRef) -> u64,
+        number: u64,
+        wanted: impl Fn(&StoredLeaf, u64) -> bool,
+    ) -> Result<StoredLeaf, ReadError> {
+        let missing = || ReadError::Beyond { what: "number", number, end: number };
+        let segment = self.shared.segment_where(number, segment_key).ok_or_else(missing)?;
+        let at = segment.frame_with(number, frame_key).ok_or_else(missing)?;
+        let frame = read_frame(&segment, at)?;
+        leaves_of(&segment, &frame)?.into_iter().find(|leaf| wanted(leaf, number)).ok_or_else(missing)
+    }
+
+    /// One event. Reads the frame's tables and the record, not the whole frame.
+    ///
+    /// # Errors
+    /// [`ReadError::Beyond`] past the head; disk and corruption.
+    pub fn event(&self, position: Position) -> Result<StoredEvent, ReadError> {
+        let head = self.head();
+        let beyond = || ReadError::Beyond { what: "position", number: position.get(), end: head.end.get() };
+        if position >= head.end {
+            return Err(beyond());
+        }
+        let segment = self.shared.segment_where(position.get(), |segment| segment.header.first_position);
+        let segment = segment.ok_or_else(beyond)?;
+        let at = segment.frame_with(position.get(), |frame| frame.first_position).ok_or_else(beyond)?;
+        let number = u32::try_from(position.get() - at.first_position).map_err(|_| beyond())?;
+        let record =
+            frame::read_record(at.length, number, |from, length| segment.read(at.offset + from, length));
+        match record {
+            Ok(Ok((epoch, record))) => Ok(StoredEvent::new(position, epoch, record)),
+            Ok(Err(fault)) => Err(ReadError::Corrupt {
+                segment: segment.name(),
+                leaf: at.first_leaf,
+                position: position.get(),
+                fault,
+            }),
+            Err(source) => Err(ReadError::Io { segment: segment.name(), source }),
+        }
+    }
+
+    /// All leaves from the one that holds `from` on, frame by frame, up to the acknowledged head and, called again later, on.
+    pub fn scan(&self, from: Position) -> Scan {
+        Scan { reader: self.clone(), next: from, buffered: Vec::new().into_iter() }
+    }
+
+    /// Positions of a stream's events, in order; the version of the stream is their number.
+    pub fn stream(&self, stream: &StreamName) -> Vec<Position> {
+        let end = self.head().end.get();
+        let index = self.shared.index.read().unwrap_or_else(PoisonError::into_inner);
+        index.stream(&index::stream_key(stream), end).into_iter().map(Position::new).collect()
+    }
+
+    /// Unseals an event.
+    ///
+    /// # Errors
+    /// [`ReadError::Key`] where the key is gone or does not match the record's commitment, [`ReadError::Sealed`] where
+    /// ciphertext and header do not belong together.
+    pub fn open_payload(&self, event: &StoredEvent) -> Result<Opened, ReadError> {
+        let key = self.shared.keystore.key(event.slot)?;
+        // AES-GCM is not key-committing: the commitment is checked before anything is opened.
+        if key.commitment() != event.key_commitment {
+            return Err(ReadError::Key(KeyError::Slot(event.slot)));
+        }
+        event.open(&key).ok_or(ReadError::Sealed(event.position.get()))
+    }
+
+    /// Receipt of a leaf under the newest checkpoint.
+    ///
+    /// # Errors
+    /// As [`Self::leaf`].
+    pub fn receipt(&self, index: LeafIndex) -> Result<Receipt, ReadError> {
+        let leaf = self.leaf(index)?;
+        let head = self.head();
+        let inclusion_proof = self.inclusion_proof(index, head.size)?;
+        Ok(Receipt {
+            leaf_index: index,
+            leaf: leaf.bytes,
+            inclusion_proof,
+            checkpoint: head.checkpoint.clone(),
+            first_position: leaf.first_position,
+            event_count: leaf.events.len() as u32,
+            duplicate: false,
+        })
+    }
+
+    /// RFC 6962 inclusion proof of a leaf in the tree of `size` leaves.
+    ///
+    /// # Errors
+    /// [`ReadError::Beyond`] where leaf or size lie past the head.
+    pub fn inclusion_proof(&self, index: LeafIndex, size: LeafIndex) -> Result<Vec<Digest>, ReadError> {
+        self.check_size(size)?;
+        if index >= size {
+            return Err(ReadError::Beyond { what: "leaf", number: index.get(), end: size.get() });
+        }
+        stored::inclusion_proof(index.get(), size.get(), &*self.shared.tree()).map_err(ReadError::Tree)
+    }
+
+    /// RFC 6962 consistency proof between two sizes.
+    ///
+    /// # Errors
+    /// [`ReadError::Beyond`] where they are not in order or lie past the head.
+    pub fn consistency_proof(&self, old: LeafIndex, new: LeafIndex) -> Result<Vec<Digest>, ReadError> {
+        self.check_size(new)?;
+        if old > new {
+            return Err(ReadError::Beyond { what: "tree size", number: old.get(), end: new.get() });
+        }
+        stored::consistency_proof(old.get(), new.get(), &*self.shared.tree()).map_err(ReadError::Tree)
+    }
+
+    /// Root of the tree of `size` leaves.
+    ///
+    /// # Errors
+    /// [`ReadError::Beyond`] where the size lies past the head.
+    pub fn root_at(&self, size: LeafIndex) -> Result<Digest, ReadError> {
+        self.check_size(size)?;
+        stored::root(size.get(), &*self.shared.tree()).map_err(ReadError::Tree)
+    }
+
+    fn check_size(&self, size: LeafIndex) -> Result<(), ReadError> {
+        let end = self.head().size;
+        if size > end {
+            return Err(ReadError::Beyond { what: "tree size", number: size.get(), end: end.get() });
+        }
+        Ok(())
+    }
+
+    /// Waits until a leaf is acknowledged.
+    ///
+    /// # Errors
+    /// [`AppendError::Closed`] where the log closes before.
+    pub async fn wait_committed(&self, index: LeafIndex) -> Result<(), AppendError> {
+        let mut heads = self.subscribe();
+        heads.wait_for(|head| head.size > index).await.map(|_| ()).map_err(|_| AppendError::Closed)
+    }
+}
+
+impl StoredEvent {
+    pub(crate) fn new(position: Position, epoch: u32, record: FrameRecord) -> Self {
+        let FrameRecord { slot, key_commitment, header, sealed } = record;
+        Self { position, header, slot, epoch, key_commitment, sealed }
+    }
+
+    /// Opens it with a key whose commitment was checked.
+    pub(crate) fn open(&self, key: &simpul_signing::seal::Sealer) -> Option<Opened> {
+        let nonce = simpul_signing::seal::nonce(self.epoch, self.position.get());
+        let aad = simpul_signing::sha256(&[&self.header]);
+        let clear = Bytes::from(key.open(nonce, &aad, &self.sealed).ok()?);
+        let salt_bytes = simpul_types::limits::SALT_BYTES.min(clear.len());
+        Some(Opened { salt: clear.slice(..salt_bytes), payload: clear.slice(salt_bytes..) })
+    }
+}
+
+/// Walks the log in order. Blocking.
+pub struct Scan {
+    reader: Reader,
+    next: Position,
+    buffered: std::vec::IntoIter<Vec<StoredLeaf>>,
+}
+
+impl Scan {
+    /// Position of the event that comes next.
+    pub fn position(&self) -> Position {
+        self.next
+    }
+
+    /// The leaves of the next frame; `None` at the acknowledged end, from where it goes on when called again later.
+    ///
+    /// # Errors
+    /// Disk and corruption, naming the place.
+    pub fn next_frame(&mut self) -> Result<Option<Vec<StoredLeaf>>, ReadError> {
+        loop {
+            if let Some(mut leaves) = self.buffered.next() {
+                for leaf in &mut leaves {
+                    leaf.events.retain(|event| event.position >= self.next);
+                }
+                leaves.retain(|leaf| !leaf.events.is_empty());
+                let last = leaves.last().and_then(|leaf| leaf.events.last());
+                let Some(last) = last.map(|event| event.position) else { continue };
+                self.next = last.plus(1);
+                return Ok(Some(leaves));
+            }
+            if self.next >= self.reader.head().end {
+                return Ok(None);
+            }
+            self.buffered = self.read_run()?.into_iter();
+        }
+    }
+
+    fn read_run(&self) -> Result<Vec<Vec<StoredLeaf>>, ReadError> {
+        let missing =
+            || ReadError::Beyond { what: "position", number: self.next.get(), end: self.next.get() };
+        let key = |segment: &Segment| segment.header.first_position;
+        let segment = self.reader.shared.segment_where(self.next.get(), key).ok_or_else(missing)?;
+        let run = segment.run_from(self.next.get(), SCAN_BYTES);
+        let (first, last) = run.first().zip(run.last()).ok_or_else(missing)?;
+        let length = (last.offset + u64::from(last.length) - first.offset) as usize;
+        let bytes = segment.read(first.offset, length);
+        let bytes = bytes.map_err(|source| ReadError::Io { segment: segment.name(), source })?;
+        run.iter()
+            .map(|at| {
+                let from = (at.offset - first.offset) as usize;
+                let frame = Frame::parse(bytes.slice(from..from + at.length as usize));
+                leaves_of(&segment, &frame.map_err(|fault| corrupt(&segment, *at, fault))?)
+            })
+            .collect()
+    }
+}
+
+fn read_frame(segment: &Segment, at: FrameRef) -> Result<Frame, ReadError> {
+    match segment.read_frame(at) {
+        Ok(frame) => frame.map_err(|fault| corrupt(segment, at, fault)),
+        Err(source) => Err(ReadError::Io { segment: segment.name(), source }),
+    }
+}
+
+/// All leaves of a frame with their events.
+fn leaves_of(segment: &Segment, frame: &Frame) -> Result<Vec<StoredLeaf>, ReadError> {
+    stored_leaves(frame).map_err(|fault| {
+        let (leaf, position) = frame.place_of(fault);
+        ReadError::Corrupt { segment: segment.name(), leaf, position, fault }
+    })
+}
+
+pub(crate) fn stored_leaves(frame: &Frame) -> Result<Vec<StoredLeaf>, FrameFault> {
+    let mut records = frame.records();
+    let mut position = Position::new(frame.header.first_position);
+    let mut leaves = Vec::with_capacity(frame.header.leaves as usize);
+    for (number, leaf) in frame.leaves().enumerate() {
+        let leaf = leaf?;
+        let first_position = position;
+        let mut events = Vec::with_capacity(leaf.records as usize);
+        for record in records.by_ref().take(leaf.records as usize) {
+            events.push(StoredEvent::new(position, frame.header.epoch, record?));
+            position = position.plus(1);
+        }
+        let index = LeafIndex::new(frame.header.first_leaf + number as u64);
+        leaves.push(StoredLeaf { index, bytes: leaf.bytes, first_position, events });
+    }
+    Ok(leaves)
+}
+
+fn corrupt(segment: &Segment, at: FrameRef, fault: FrameFault) -> ReadError {
+    ReadError::Corrupt { segment: segment.name(), leaf: at.first_leaf, position: at.first_position, fault }
+}

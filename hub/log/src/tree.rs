@@ -1,0 +1,86 @@
+//! The stored hashes of the Merkle tree: one flat file of 32-byte digests in order of completion, derived from the log
+//! and never flushed on the append path. What is newest is kept in memory, so that receipts need no disk.
+
+use std::{fs::File, io, os::unix::fs::FileExt};
+
+use simpul_tlog::stored::{self, Frontier, HashReader};
+use simpul_types::Digest;
+
+/// Hashes kept in memory behind the newest; enough for the proofs of everything in flight.
+const TAIL_HASHES_MAX: usize = 1 << 16;
+
+pub(crate) struct TreeStore {
+    file: File,
+    /// Nothing is written: what the file lacks stays in memory.
+    read_only: bool,
+    /// Hashes that are in the file for certain.
+    written: u64,
+    /// Index of the first hash in `tail`.
+    tail_from: u64,
+    tail: Vec<Digest>,
+}
+
+impl TreeStore {
+    /// `written` hashes of the file are known to be right; the rest is dropped.
+    pub(crate) fn new(file: File, written: u64, read_only: bool) -> Self {
+        Self { file, read_only, written, tail_from: written, tail: Vec::new() }
+    }
+
+    pub(crate) fn push(&mut self, hashes: &[Digest]) {
+        self.tail.extend_from_slice(hashes);
+    }
+
+    /// Brings the file up to date. What could not be written stays in memory and is tried again with the next frame.
+    pub(crate) fn write(&mut self) -> io::Result<()> {
+        if self.read_only {
+            return Ok(());
+        }
+        let from = (self.written - self.tail_from) as usize;
+        let bytes = self.tail[from..].as_flattened();
+        self.file.write_all_at(bytes, self.written * 32)?;
+        self.written = self.tail_from + self.tail.len() as u64;
+        if self.tail.len() > 2 * TAIL_HASHES_MAX {
+            let drop = self.tail.len() - TAIL_HASHES_MAX;
+            self.tail.drain(..drop);
+            self.tail_from += drop as u64;
+        }
+        Ok(())
+    }
+
+    /// Forgets everything from `count` hashes on.
+    pub(crate) fn reset(&mut self, count: u64) -> io::Result<()> {
+        if !self.read_only {
+            self.file.set_len(count * 32)?;
+        }
+        (self.written, self.tail_from) = (count, count);
+        self.tail.clear();
+        Ok(())
+    }
+
+    /// The frontier of the tree of `size` leaves, if the file holds its hashes and they give this root.
+    pub(crate) fn frontier(&self, size: u64, root: &Digest) -> Option<Frontier> {
+        let held = self.file.metadata().ok()?.len() / 32;
+        if held.max(self.tail_from + self.tail.len() as u64) < stored::stored_count(size) {
+            return None;
+        }
+        Frontier::load(size, self).ok().filter(|frontier| frontier.root() == *root)
+    }
+}
+
+impl HashReader for TreeStore {
+    type Error = io::Error;
+
+    fn read(&self, indexes: &[u64]) -> Result<Vec<Digest>, io::Error> {
+        indexes
+            .iter()
+            .map(|&index| match index.checked_sub(self.tail_from) {
+                Some(at) if (at as usize) < self.tail.len() => Ok(self.tail[at as usize]),
+                _ => {
+                    let mut hash = [0; 32];
+                    self.file.read_exact_at(&mut hash, index * 32)?;
+                    Ok(hash)
+                }
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,76 @@
+//! Which case a report, an intake or a screening belongs to.
+//!
+//! ```text
+//! intake, screening ── case_ref ─────────────▶ case
+//! police report ────── related_case_ref ─────▶ case        also when it comes later: the report moves with its history
+//! police report ────── (none) ───────────────▶ a case of its own
+//! LP number ─▶ report ─▶ its case
+//! ```
+//!
+//! A report that has joined a case stays there when a later snapshot names none; another reference moves it.
+
+use simpul_types::View;
+
+use crate::{
+    error::StateError,
+    event::{Event, Payload},
+    key::{self, Blind, Id},
+    overlay::Overlay,
+    projection::{Outcome, Projection},
+    row::{Case, Pointer},
+};
+
+/// The case read model.
+pub(crate) struct Cases;
+
+/// Id of the case that agencies name so.
+pub(crate) fn id(blind: &Blind, case_ref: &str) -> Id {
+    blind.id("case", &key::normal(case_ref))
+}
+
+/// Id of a police report's number.
+pub(crate) fn report_id(blind: &Blind, lp_number: &str) -> Id {
+    blind.id("report", &key::normal(lp_number))
+}
+
+/// Id of the case that is a record's own.
+fn own_id(blind: &Blind, record: &Id) -> Id {
+    blind.id("case/own", &key::text(record))
+}
+
+impl Projection for Cases {
+    fn fold(&self, event: &Event, store: &mut Overlay<'_>, outcome: &mut Outcome) -> Result<(), StateError> {
+        let Some(record) = outcome.record else { return Ok(()) };
+        let case_ref = match &event.payload {
+            Payload::Report(report) => {
+                let number = report_id(store.blind(), &report.lp_number);
+                store.put_if_other(key::report(&number), &Pointer::to(&record))?;
+                &report.related_case_ref
+            }
+            Payload::Intake(intake) => &intake.case_ref,
+            Payload::Screening(screening) => &screening.case_ref,
+            _ => return Ok(()),
+        };
+        let before = outcome.before.as_ref().and_then(|before| key::one(&before.newest.case));
+        let case = match (case_ref.trim(), before) {
+            ("", Some(before)) => before,
+            ("", None) => own_id(store.blind(), &record),
+            (named, _) => id(store.blind(), named),
+        };
+        if before != Some(case) {
+            let key = key::case(&case);
+            if store.get(&key)?.is_none() {
+                let named = case_ref.trim();
+                let own = if named.is_empty() { record.to_vec() } else { Vec::new() };
+                store.put_row(key, &Case { case_ref: named.into(), own, opened: event.position.get() });
+            }
+            store.put_if_other(key::member(&case, &record), &Pointer::default())?;
+        }
+        outcome.case = Some(case);
+        outcome.changes.push((View::Case, case));
+        if let Some(left) = before.filter(|before| *before != case) {
+            outcome.changes.push((View::Case, left));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,60 @@
+//! Current rows of the directory: agencies, connectors, keys, the policy's version. Who may do what is decided by
+//! `simpul-policy`, which folds the same events itself; these rows are for showing and for the state digest.
+
+use data_encoding::HEXLOWER;
+
+use crate::{
+    error::StateError,
+    event::{Event, Payload},
+    key,
+    overlay::Overlay,
+    projection::{Outcome, Projection},
+    row::{Participant, PublicKey},
+};
+
+/// The directory read model.
+pub(crate) struct Directory;
+
+impl Projection for Directory {
+    fn fold(&self, event: &Event, store: &mut Overlay<'_>, _: &mut Outcome) -> Result<(), StateError> {
+        let position = event.position.get();
+        match &event.payload {
+            Payload::Agency(agency) => {
+                let row = Participant { name: agency.name.clone(), kind: agency.kind.clone(), position };
+                store.put_row(key::agency(&agency.code), &row);
+            }
+            Payload::Connector(connector) => {
+                let name = connector.connector.clone();
+                let row = Participant { name, kind: String::new(), position };
+                store.put_row(key::connector(&connector.agency, &connector.connector), &row);
+            }
+            Payload::Key(registered) => {
+                let digest = simpul_signing::sha256(&[&registered.public_key]);
+                let row = PublicKey {
+                    agency: registered.agency.clone(),
+                    connector: registered.connector.clone(),
+                    public_key: registered.public_key.to_vec(),
+                    valid_from: registered.valid_from_us,
+                    valid_until: registered.valid_until_us,
+                    revoked_at: 0,
+                    position,
+                };
+                store.put_row(key::public_key(&HEXLOWER.encode(&digest[..8])), &row);
+            }
+            Payload::KeyRevoked(revoked) => {
+                let key = key::public_key(&revoked.key_id);
+                if let Some(mut row) = store.row::<PublicKey>(&key)? {
+                    row.revoked_at = revoked.revoked_at_us;
+                    row.position = position;
+                    store.put_row(key, &row);
+                }
+            }
+            Payload::Policy(policy) => {
+                let row = Participant { name: policy.version.clone(), kind: String::new(), position };
+                store.put_row(key::POLICY.to_vec(), &row);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,95 @@
+//! A document of the shared picture, sorted by field class, so that cutting it to an agreement is leaving out members.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value};
+use simpul_types::{FieldClass, Position, View};
+
+/// One document. Holds personal data: no `Debug`.
+#[derive(Clone, PartialEq)]
+pub struct Document {
+    /// What kind it is.
+    pub view: View,
+    /// Its opaque reference.
+    pub r#ref: String,
+    /// Position of the newest event it shows.
+    pub position: Position,
+    /// One JSON object per field class that has content.
+    pub classes: BTreeMap<FieldClass, Value>,
+}
+
+/// The field classes that a view can show, whether or not one document has content in them: what policy withholds is
+/// named by this list, so that the names tell nothing about the person.
+pub fn classes_of(view: View) -> &'static [FieldClass] {
+    use FieldClass as F;
+    match view {
+        View::Case => &[
+            F::Reference,
+            F::Identity,
+            F::Placement,
+            F::Screening,
+            F::ScreeningResult,
+            F::Health,
+            F::ShelterLocation,
+            F::Suspect,
+        ],
+        View::Placement => &[F::Reference, F::Identity, F::Placement, F::Health],
+        View::Licence => &[F::Reference, F::Placement],
+    }
+}
+
+impl Document {
+    pub(crate) fn new(view: View, r#ref: String, position: Position) -> Self {
+        Self { view, r#ref, position, classes: BTreeMap::new() }
+    }
+
+    /// Sets a member of a class; what is empty is left out.
+    pub(crate) fn set(&mut self, class: FieldClass, name: &str, value: impl Into<Value>) {
+        let value = value.into();
+        let empty = match &value {
+            Value::Null => true,
+            Value::String(text) => text.is_empty(),
+            Value::Array(items) => items.is_empty(),
+            Value::Object(members) => members.is_empty(),
+            Value::Bool(_) | Value::Number(_) => false,
+        };
+        if !empty && let Value::Object(members) = self.class(class) {
+            members.insert(name.into(), value);
+        }
+    }
+
+    /// Adds to a list of a class.
+    pub(crate) fn push(&mut self, class: FieldClass, name: &str, item: Value) {
+        if let Value::Object(members) = self.class(class)
+            && let Value::Array(items) = members.entry(name).or_insert_with(|| Value::Array(Vec::new()))
+        {
+            items.push(item);
+        }
+    }
+
+    fn class(&mut self, class: FieldClass) -> &mut Value {
+        self.classes.entry(class).or_insert_with(|| Value::Object(Map::new()))
+    }
+
+    /// The JSON object that a reader of these classes gets: `view`, `ref`, `position` and one member per class.
+    pub fn cut(&self, allowed: &BTreeSet<FieldClass>) -> Value {
+        let mut out = Map::new();
+        out.insert("view".into(), self.view.as_str().into());
+        out.insert("ref".into(), self.r#ref.clone().into());
+        out.insert("position".into(), self.position.get().into());
+        for (class, value) in self.classes.iter().filter(|(class, _)| allowed.contains(class)) {
+            out.insert(class.as_str().into(), value.clone());
+        }
+        Value::Object(out)
+    }
+
+    /// Classes of the view that such a reader does not get, whether or not this document has content in them.
+    pub fn withheld(&self, allowed: &BTreeSet<FieldClass>) -> Vec<FieldClass> {
+        classes_of(self.view).iter().copied().filter(|class| !allowed.contains(class)).collect()
+    }
+
+    /// Classes with content that such a reader gets.
+    pub fn disclosed(&self, allowed: &BTreeSet<FieldClass>) -> Vec<FieldClass> {
+        self.classes.keys().copied().filter(|class| allowed.contains(class)).collect()
+    }
+}

@@ -1,0 +1,127 @@
+//! An event as a projection sees it: where it stands, who sent it, and its payload decoded by the name of its type.
+
+use bytes::Bytes;
+use prost::Message;
+use simpul_log::{KeyError, ReadError, Reader, StoredEvent};
+use simpul_proto::{directory, embassy, police, registry, v1};
+use simpul_types::{AgencyCode, Header, Position};
+
+use crate::row::Kind;
+
+/// One event, ready to be folded. Holds personal data: no `Debug`.
+pub struct Event {
+    /// Where it stands.
+    pub position: Position,
+    /// Agency that submitted it.
+    pub source: AgencyCode,
+    /// Its public part.
+    pub header: Header,
+    /// Its private part.
+    pub payload: Payload,
+}
+
+/// A decoded payload. Holds personal data: no `Debug`.
+#[allow(missing_docs, reason = "each variant is the message of its name")]
+pub enum Payload {
+    Placement(Box<registry::PlacementRecorded>),
+    Licence(Box<registry::LicenceRecorded>),
+    Report(Box<police::CaseUpdated>),
+    Intake(Box<embassy::IntakeRecorded>),
+    Screening(Box<embassy::ScreeningSubmitted>),
+    Agency(directory::AgencyDeclared),
+    Connector(directory::ConnectorDeclared),
+    Key(directory::KeyRegistered),
+    KeyRevoked(directory::KeyRevoked),
+    Policy(directory::PolicyDeclared),
+}
+
+/// Why an event became a gap. Never holds a byte of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unreadable {
+    /// The leaf does not decode.
+    #[error("leaf does not decode")]
+    Leaf,
+    /// The header does not decode.
+    #[error("header does not decode")]
+    Header,
+    /// Not in the catalogue of event types.
+    #[error("unknown event type")]
+    Type,
+    /// The payload is not a message of its type.
+    #[error("payload does not decode")]
+    Payload,
+    /// The data key is gone or does not match.
+    #[error("data key does not open the payload")]
+    Key,
+}
+
+impl Payload {
+    /// Decodes a payload by the name of its type.
+    ///
+    /// # Errors
+    /// [`Unreadable::Type`] or [`Unreadable::Payload`].
+    pub fn decode(event_type: &str, bytes: Bytes) -> Result<Self, Unreadable> {
+        fn message<M: Message + Default>(bytes: Bytes) -> Result<M, Unreadable> {
+            M::decode(bytes).map_err(|_| Unreadable::Payload)
+        }
+        match event_type {
+            "simpul.registry.v1.PlacementRecorded" => message(bytes).map(|m| Self::Placement(Box::new(m))),
+            "simpul.registry.v1.LicenceRecorded" => message(bytes).map(|m| Self::Licence(Box::new(m))),
+            "simpul.police.v1.CaseUpdated" => message(bytes).map(|m| Self::Report(Box::new(m))),
+            "simpul.embassy.v1.IntakeRecorded" => message(bytes).map(|m| Self::Intake(Box::new(m))),
+            "simpul.embassy.v1.ScreeningSubmitted" => message(bytes).map(|m| Self::Screening(Box::new(m))),
+            "simpul.directory.v1.AgencyDeclared" => message(bytes).map(Self::Agency),
+            "simpul.directory.v1.ConnectorDeclared" => message(bytes).map(Self::Connector),
+            "simpul.directory.v1.KeyRegistered" => message(bytes).map(Self::Key),
+            "simpul.directory.v1.KeyRevoked" => message(bytes).map(Self::KeyRevoked),
+            "simpul.directory.v1.PolicyDeclared" => message(bytes).map(Self::Policy),
+            _ => Err(Unreadable::Type),
+        }
+    }
+
+    /// Kind of source record that it is a snapshot of.
+    pub(crate) fn kind(&self) -> Option<Kind> {
+        match self {
+            Self::Placement(_) => Some(Kind::Placement),
+            Self::Licence(_) => Some(Kind::Licence),
+            Self::Report(_) => Some(Kind::Report),
+            Self::Intake(_) => Some(Kind::Intake),
+            Self::Screening(_) => Some(Kind::Screening),
+            _ => None,
+        }
+    }
+
+    /// What it says about persons; the order is that of [`crate::row::Snapshot::persons`].
+    pub(crate) fn claims(&self) -> Vec<&v1::PersonClaim> {
+        match self {
+            Self::Placement(placement) => placement.person.iter().collect(),
+            Self::Intake(intake) => intake.person.iter().collect(),
+            Self::Screening(screening) => screening.person.iter().collect(),
+            Self::Report(report) => report.persons.iter().filter_map(|one| one.person.as_ref()).collect(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// Header and payload of a stored event. `Ok(Err(_))` where the event itself is at fault, which no retry changes.
+///
+/// # Errors
+/// The disk.
+pub(crate) fn open(
+    reader: &Reader,
+    stored: &StoredEvent,
+) -> Result<Result<(Header, Payload), (String, Unreadable)>, ReadError> {
+    let Ok(header) = Header::decode(&stored.header, "header") else {
+        return Ok(Err((String::new(), Unreadable::Header)));
+    };
+    let fault = |why| Ok(Err((header.event_type.as_str().to_owned(), why)));
+    let opened = match reader.open_payload(stored) {
+        Ok(opened) => opened,
+        Err(ReadError::Sealed(_) | ReadError::Key(KeyError::Slot(_))) => return fault(Unreadable::Key),
+        Err(error) => return Err(error),
+    };
+    match Payload::decode(header.event_type.as_str(), opened.payload) {
+        Ok(payload) => Ok(Ok((header, payload))),
+        Err(why) => fault(why),
+    }
+}

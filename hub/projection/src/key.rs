@@ -1,0 +1,176 @@
+//! Keys of the one tree. A key is a family byte and opaque ids; what names a person, a case or a report stands in it only
+//! as the first 16 bytes of a keyed hash (PII-1).
+//!
+//! | family | rest of the key | row |
+//! |---|---|---|
+//! | `M` | name | [`crate::row::Tracking`], [`crate::row::Trim`] |
+//! | `S` | record | newest snapshot of a source record ([`crate::row::Record`]) |
+//! | `E` | record ‖ position | an earlier snapshot ([`crate::row::Snapshot`]) |
+//! | `P` | person or identifier | person, or alias of one ([`crate::row::Node`]) |
+//! | `Q` | person ‖ record | a further record that speaks of the person |
+//! | `X` | person ‖ other person | identifiers that hit both ([`crate::row::Conflict`]) |
+//! | `L` | licence number | the record that holds it |
+//! | `C` | case | [`crate::row::Case`] |
+//! | `K` | case ‖ record | member of the case, now or once |
+//! | `N` | LP number | the record that holds it |
+//! | `D` | agency, connector, key or policy | directory rows; they name no person |
+//! | `F` | first position of a leaf ‖ chunk | [`crate::row::Changes`] |
+//! | `G` | position | [`crate::row::Gap`] |
+//!
+//! Positions are big-endian, so that byte order is log order.
+
+use data_encoding::HEXLOWER;
+use simpul_signing::IndexKey;
+use simpul_types::Position;
+
+/// An opaque id: the first 16 bytes of a keyed hash.
+pub(crate) type Id = [u8; 16];
+
+pub(crate) const TRACKING: &[u8] = b"Mtracking";
+pub(crate) const TRIM: &[u8] = b"Mtrim";
+pub(crate) const POLICY: &[u8] = b"Dp";
+
+/// Makes opaque ids.
+#[derive(Clone)]
+pub(crate) struct Blind(pub(crate) IndexKey);
+
+impl Blind {
+    /// Id of a value in a field.
+    pub(crate) fn id(&self, field: &str, value: &str) -> Id {
+        let digest = self.0.blind(field, value);
+        let mut id = [0; 16];
+        id.copy_from_slice(&digest[..16]);
+        id
+    }
+}
+
+/// An id as it is shown outside.
+pub(crate) fn text(id: &Id) -> String {
+    HEXLOWER.encode(id)
+}
+
+/// An id from its text.
+pub(crate) fn parse(text: &str) -> Option<Id> {
+    HEXLOWER.decode(text.as_bytes()).ok()?.try_into().ok()
+}
+
+/// Splits a row's packed ids.
+pub(crate) fn unpack(bytes: &[u8]) -> impl Iterator<Item = Id> + '_ {
+    bytes.chunks_exact(16).map(|chunk| {
+        let mut id = [0; 16];
+        id.copy_from_slice(chunk);
+        id
+    })
+}
+
+/// One id out of a row's field; `None` where the field is empty.
+pub(crate) fn one(bytes: &[u8]) -> Option<Id> {
+    bytes.try_into().ok()
+}
+
+fn join(family: u8, parts: &[&[u8]]) -> Vec<u8> {
+    let mut key = Vec::with_capacity(1 + parts.iter().map(|part| part.len()).sum::<usize>());
+    key.push(family);
+    for part in parts {
+        key.extend_from_slice(part);
+    }
+    key
+}
+
+pub(crate) fn record(id: &Id) -> Vec<u8> {
+    join(b'S', &[id])
+}
+
+pub(crate) fn earlier(id: &Id, position: Position) -> Vec<u8> {
+    join(b'E', &[id, &position.get().to_be_bytes()])
+}
+
+pub(crate) fn earlier_of(id: &Id) -> Vec<u8> {
+    join(b'E', &[id])
+}
+
+pub(crate) fn node(id: &Id) -> Vec<u8> {
+    join(b'P', &[id])
+}
+
+pub(crate) fn person_record(person: &Id, record: &Id) -> Vec<u8> {
+    join(b'Q', &[person, record])
+}
+
+pub(crate) fn person_records(person: &Id) -> Vec<u8> {
+    join(b'Q', &[person])
+}
+
+pub(crate) fn conflict(person: &Id, other: &Id) -> Vec<u8> {
+    join(b'X', &[person, other])
+}
+
+pub(crate) fn conflicts(person: &Id) -> Vec<u8> {
+    join(b'X', &[person])
+}
+
+pub(crate) fn licence(id: &Id) -> Vec<u8> {
+    join(b'L', &[id])
+}
+
+pub(crate) fn case(id: &Id) -> Vec<u8> {
+    join(b'C', &[id])
+}
+
+pub(crate) fn member(case: &Id, record: &Id) -> Vec<u8> {
+    join(b'K', &[case, record])
+}
+
+pub(crate) fn members(case: &Id) -> Vec<u8> {
+    join(b'K', &[case])
+}
+
+pub(crate) fn report(id: &Id) -> Vec<u8> {
+    join(b'N', &[id])
+}
+
+pub(crate) fn agency(code: &str) -> Vec<u8> {
+    join(b'D', &[b"a/", code.as_bytes()])
+}
+
+pub(crate) fn connector(agency: &str, connector: &str) -> Vec<u8> {
+    join(b'D', &[b"c/", agency.as_bytes(), b"/", connector.as_bytes()])
+}
+
+pub(crate) fn public_key(id: &str) -> Vec<u8> {
+    join(b'D', &[b"k/", id.as_bytes()])
+}
+
+pub(crate) fn directory(kind: u8) -> Vec<u8> {
+    vec![b'D', kind, b'/']
+}
+
+pub(crate) fn changes(first: Position, chunk: u16) -> Vec<u8> {
+    join(b'F', &[&first.get().to_be_bytes(), &chunk.to_be_bytes()])
+}
+
+pub(crate) const CHANGES: &[u8] = b"F";
+
+pub(crate) fn gap(position: Position) -> Vec<u8> {
+    join(b'G', &[&position.get().to_be_bytes()])
+}
+
+pub(crate) const GAPS: &[u8] = b"G";
+
+/// The big-endian position at `at` of a key.
+pub(crate) fn position_at(key: &[u8], at: usize) -> Option<Position> {
+    let bytes = key.get(at..at + 8)?.try_into().ok()?;
+    Some(Position::new(u64::from_be_bytes(bytes)))
+}
+
+/// Numbers that people type: case, and the amount of white space, do not matter.
+pub(crate) fn normal(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for word in text.split_whitespace() {
+        if !out.is_empty() {
+            out.push(' ');
+        }
+        out.extend(word.chars().flat_map(char::to_uppercase));
+    }
+    out
+}

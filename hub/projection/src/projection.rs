@@ -1,0 +1,77 @@
+//! What a projection is, and the ones there are, in the order in which they see an event.
+//!
+//! ```text
+//! event ─▶ persons ─▶ licences ─▶ cases ─▶ records ─▶ directory ─▶ feed of changes
+//!             └──────────┴──────────┴── Outcome ──┘
+//! ```
+//!
+//! Order matters: `records` writes down which persons, which licence and which case the ones before it found.
+
+use simpul_types::View;
+
+use crate::{
+    cases::Cases,
+    directory::Directory,
+    error::StateError,
+    event::Event,
+    key::{self, Id},
+    licences::Licences,
+    overlay::Overlay,
+    persons::Persons,
+    records::Records,
+    row::Record,
+};
+
+/// A function from log prefix to rows, one event at a time.
+///
+/// `fold` MUST be a function of the event, the rows it reads and the outcome so far (PRJ-2): no clock, no randomness, no
+/// order of a hash map. It MUST NOT fail because of what an event says; an event that does not decode never comes here.
+pub trait Projection: Send {
+    /// Folds one event.
+    ///
+    /// # Errors
+    /// The store; the batch is then thrown away and folded again.
+    fn fold(&self, event: &Event, store: &mut Overlay<'_>, outcome: &mut Outcome) -> Result<(), StateError>;
+}
+
+/// What the projections found out about an event so far.
+#[derive(Default)]
+pub struct Outcome {
+    /// The source record the event is a snapshot of.
+    pub(crate) record: Option<Id>,
+    /// The record before this event.
+    pub(crate) before: Option<Record>,
+    /// Persons, in the order of the claims.
+    pub(crate) persons: Vec<Id>,
+    /// The licence number.
+    pub(crate) licence: Option<Id>,
+    /// The case.
+    pub(crate) case: Option<Id>,
+    /// Documents that changed, in order.
+    pub(crate) changes: Vec<(View, Id)>,
+}
+
+/// All projections, in order.
+pub(crate) fn all() -> Vec<Box<dyn Projection>> {
+    vec![Box::new(Persons), Box::new(Licences), Box::new(Cases), Box::new(Records), Box::new(Directory)]
+}
+
+/// Folds one event through all projections.
+pub(crate) fn fold(
+    projections: &[Box<dyn Projection>],
+    event: &Event,
+    store: &mut Overlay<'_>,
+) -> Result<Outcome, StateError> {
+    let mut outcome = Outcome::default();
+    if let Some(kind) = event.payload.kind() {
+        // Kind and stream: one stream of two kinds of events is two records.
+        let field = format!("record/{}", kind as i32);
+        let record = store.blind().id(&field, event.header.stream.as_str());
+        outcome.before = store.row(&key::record(&record))?;
+        outcome.record = Some(record);
+    }
+    for projection in projections {
+        projection.fold(event, store, &mut outcome)?;
+    }
+    Ok(outcome)
+}

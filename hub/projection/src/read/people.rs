@@ -1,0 +1,177 @@
+//! Persons: who an identifier leads to, what sources say of them, and the facts that legality is judged by.
+
+use std::fmt;
+
+use jiff::civil::Date;
+use simpul_legality::{Facts, PlacementFacts, Sourced, StayFact};
+use simpul_proto::v1::PersonClaim;
+use simpul_types::Position;
+
+use super::{ReadModels, Shared, open::Standing};
+use crate::{
+    error::StateError,
+    event::Payload,
+    key::{self, Id},
+    persons::IdentifierKind,
+    row::{Conflict, Node},
+};
+
+/// A person of the read models: an opaque id that names nobody and means nothing outside this hub.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PersonId(pub(crate) Id);
+
+impl fmt::Display for PersonId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&key::text(&self.0))
+    }
+}
+
+impl fmt::Debug for PersonId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PersonId({self})")
+    }
+}
+
+/// One person. Holds personal data: no `Debug`.
+pub struct Person {
+    /// Its id.
+    pub id: PersonId,
+    /// What each source record says now, oldest first.
+    pub claims: Vec<Sourced<PersonClaim>>,
+    /// The records that speak of the person now.
+    pub records: Vec<RecordNote>,
+    /// Other persons that identifiers of one event led to as well.
+    pub conflicts: Vec<ConflictNote>,
+}
+
+/// A source record that speaks of a person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordNote {
+    /// Opaque reference; for a placement, that of its document.
+    pub reference: String,
+    /// Opaque reference of its case, where it has one.
+    pub case: Option<String>,
+    /// Positions of its snapshots: the newest 32, oldest first.
+    pub positions: Vec<Position>,
+}
+
+/// Identifiers of one event led to two persons.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConflictNote {
+    /// The other person.
+    pub other: PersonId,
+    /// The first event.
+    pub first: Position,
+    /// The last event.
+    pub last: Position,
+    /// Number of events.
+    pub times: u64,
+}
+
+/// Positions of a record that are shown.
+pub(super) const HISTORY_MAX: usize = 32;
+
+impl ReadModels {
+    /// Who an identifier in its normal form leads to.
+    ///
+    /// # Errors
+    /// The store.
+    pub fn person_by(&self, kind: IdentifierKind, normalized: &str) -> Result<Option<PersonId>, StateError> {
+        let id = self.shared.state.blind.id(kind.field(), normalized);
+        let node: Option<Node> = self.shared.state.row(&key::node(&id))?;
+        Ok(node.map(|node| PersonId(key::one(&node.alias).unwrap_or(id))))
+    }
+
+    /// Everything known about a person's placement: claims, placements with their licences, stays. Not found where no
+    /// record speaks of the person now.
+    ///
+    /// # Errors
+    /// The store or the log.
+    pub fn facts(&self, person: &PersonId) -> Result<Facts, StateError> {
+        let mut facts = Facts::default();
+        for standing in self.shared.speaking_of(person)? {
+            let Standing { record, snapshot, payload } = standing;
+            for claim in claims_of(person, &snapshot.persons, &payload) {
+                facts.claims.push(snapshot.sourced(claim.clone())?);
+            }
+            match payload {
+                Payload::Placement(placement) => facts.placements.push(PlacementFacts {
+                    reference: key::text(&record),
+                    placer: self.shared.licence(&placement.placer_licence_no)?,
+                    permit: self.shared.licence(&placement.recruitment_permit_no)?,
+                    placement: snapshot.sourced(*placement)?,
+                }),
+                Payload::Intake(intake) => {
+                    let contact_date = intake.contact_date.parse::<Date>().ok();
+                    facts.stays.push(snapshot.sourced(StayFact { category: intake.stay_category(), contact_date })?);
+                }
+                _ => {}
+            }
+        }
+        facts.found = !facts.claims.is_empty();
+        Ok(facts)
+    }
+
+    /// One person with claims, records and conflicts; `None` where there is no such person.
+    ///
+    /// # Errors
+    /// The store or the log.
+    pub fn person(&self, person: &PersonId) -> Result<Option<Person>, StateError> {
+        let state = &self.shared.state;
+        if state.row::<Node>(&key::node(&person.0))?.is_none() {
+            return Ok(None);
+        }
+        let mut out = Person { id: *person, claims: Vec::new(), records: Vec::new(), conflicts: Vec::new() };
+        for Standing { record, snapshot, payload } in self.shared.speaking_of(person)? {
+            for claim in claims_of(person, &snapshot.persons, &payload) {
+                out.claims.push(snapshot.sourced(claim.clone())?);
+            }
+            let positions = self.shared.history(&record, snapshot.at().plus(1), HISTORY_MAX)?;
+            let case = key::one(&snapshot.case).map(|case| key::text(&case));
+            out.records.push(RecordNote { reference: key::text(&record), case, positions });
+        }
+        for item in state.scan(&key::conflicts(&person.0)) {
+            let (key, bytes) = item?;
+            let row: Conflict = crate::row::decode(&bytes)?;
+            let other = key.get(17..).and_then(key::one).ok_or(StateError::Row)?;
+            let (first, last) = (Position::new(row.first), Position::new(row.last));
+            out.conflicts.push(ConflictNote { other: PersonId(other), first, last, times: row.times });
+        }
+        Ok(Some(out))
+    }
+}
+
+/// The claims of a payload that are about this person.
+fn claims_of<'a>(
+    person: &'a PersonId,
+    persons: &'a [u8],
+    payload: &'a Payload,
+) -> impl Iterator<Item = &'a PersonClaim> {
+    let claims = payload.claims().into_iter().zip(key::unpack(persons));
+    claims.filter(|(_, id)| *id == person.0).map(|(claim, _)| claim)
+}
+
+impl Shared {
+    /// Records whose newest snapshot speaks of the person, in log order.
+    pub(super) fn speaking_of(&self, person: &PersonId) -> Result<Vec<Standing>, StateError> {
+        let mut standing = Vec::new();
+        let Some(node) = self.state.row::<Node>(&key::node(&person.0))? else { return Ok(standing) };
+        let mut records: Vec<Id> = key::unpack(&node.records).collect();
+        if node.more {
+            for item in self.state.scan(&key::person_records(&person.0)) {
+                records.extend(item?.0.get(17..).and_then(key::one));
+            }
+        }
+        for record in records {
+            let Some((_, snapshot)) = self.snapshot_at(&record, Position::new(u64::MAX))? else { continue };
+            if !key::unpack(&snapshot.persons).any(|id| id == person.0) {
+                continue;
+            }
+            if let Some((_, payload)) = self.open_at(snapshot.at())? {
+                standing.push(Standing { record, snapshot, payload });
+            }
+        }
+        standing.sort_by_key(|standing| standing.snapshot.position);
+        Ok(standing)
+    }
+}

@@ -1,0 +1,161 @@
+//! Follows the log's acknowledged head on a thread of its own: reads frames, folds them, commits in batches.
+//!
+//! A fault of the disk or the store throws the batch away; it is folded again after a pause, for as long as it takes, and
+//! health says so meanwhile. An event that cannot be read is a gap row and a number in health; it stops nothing.
+
+use std::{sync::Arc, thread::JoinHandle, time::Duration};
+
+use simpul_log::{Head, Scan};
+use simpul_types::Position;
+use tokio::sync::watch;
+
+use crate::{
+    error::{OpenError, StateError},
+    fold::{Batch, Folder},
+    read::Shared,
+};
+
+/// Pause before a failed batch is folded again.
+const RETRY: Duration = Duration::from_secs(2);
+
+/// The running projection. Dropping it stops the thread without waiting.
+pub struct Handle {
+    stop: watch::Sender<bool>,
+    thread: JoinHandle<()>,
+    shared: Arc<Shared>,
+}
+
+impl Handle {
+    /// Stops after the batch at hand and makes what is committed durable.
+    pub async fn stop(self) {
+        self.stop.send_replace(true);
+        let Self { thread, shared, .. } = self;
+        let joined = tokio::task::spawn_blocking(move || {
+            let joined = thread.join();
+            (joined.is_ok(), shared.state.flush())
+        });
+        match joined.await {
+            Ok((true, Ok(()))) => {}
+            Ok((false, _)) => tracing::error!("the projection thread had panicked"),
+            Ok((_, Err(error))) => tracing::warn!(error = &error as &dyn std::error::Error, "state not flushed"),
+            Err(_) => tracing::error!("the projection thread could not be joined"),
+        }
+    }
+}
+
+pub(crate) fn start(shared: Arc<Shared>, batch_events_max: usize) -> Result<Handle, OpenError> {
+    let (stop, stopped) = watch::channel(false);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(OpenError::Thread)?;
+    let runner = Runner {
+        folder: Folder::new(shared.reader.clone()),
+        heads: shared.reader.subscribe(),
+        shared: Arc::clone(&shared),
+        stopped,
+        batch_events_max,
+    };
+    let thread = std::thread::Builder::new()
+        .name("projection".into())
+        .spawn(move || {
+            let _alarm = Alarm(Arc::clone(&runner.shared));
+            runner.run(&runtime);
+        })
+        .map_err(OpenError::Thread)?;
+    Ok(Handle { stop, thread, shared })
+}
+
+/// Tells health where the thread ends by a panic: the projection never stops silently.
+struct Alarm(Arc<Shared>);
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.died();
+        }
+    }
+}
+
+struct Runner {
+    shared: Arc<Shared>,
+    folder: Folder,
+    heads: watch::Receiver<Arc<Head>>,
+    stopped: watch::Receiver<bool>,
+    batch_events_max: usize,
+}
+
+impl Runner {
+    fn run(mut self, runtime: &tokio::runtime::Runtime) {
+        let mut scan = None;
+        while !self.is_stopped() {
+            // Seen before reading: a head that comes while we read wakes the wait below.
+            self.heads.mark_unchanged();
+            let again = match self.catch_up(&mut scan) {
+                Ok(()) => {
+                    self.shared.recovered();
+                    None
+                }
+                Err(error) => {
+                    scan = None;
+                    self.shared.failed(&error);
+                    Some(RETRY)
+                }
+            };
+            runtime.block_on(self.wait(again));
+        }
+    }
+
+    /// Until the next head, the pause, or the stop.
+    async fn wait(&mut self, pause: Option<Duration>) {
+        let Self { heads, stopped, .. } = self;
+        let work = async {
+            match pause {
+                Some(pause) => tokio::time::sleep(pause).await,
+                // A closed log has no more heads: only the stop is left to wait for.
+                None if heads.changed().await.is_err() => std::future::pending().await,
+                None => {}
+            }
+        };
+        tokio::select! {
+            () = work => {}
+            // A dropped handle is a stop too.
+            _ = stopped.wait_for(|stop| *stop) => {}
+        }
+    }
+
+    fn is_stopped(&self) -> bool {
+        *self.stopped.borrow() || self.stopped.has_changed().is_err()
+    }
+
+    /// Folds everything up to the acknowledged head.
+    fn catch_up(&self, scan: &mut Option<Scan>) -> Result<(), StateError> {
+        let state = &self.shared.state;
+        let mut batch = Batch::new(state)?;
+        let scan = match scan {
+            Some(scan) if scan.position() == batch.position() => scan,
+            other => other.insert(self.shared.reader.scan(batch.position())),
+        };
+        while !self.is_stopped() {
+            let Some(leaves) = scan.next_frame()? else {
+                return self.commit(batch);
+            };
+            for leaf in &leaves {
+                self.folder.leaf(leaf, Position::new(u64::MAX), &mut batch)?;
+                // Only between leaves: the feed has one row per leaf.
+                if batch.events >= self.batch_events_max {
+                    self.commit(batch)?;
+                    batch = Batch::new(state)?;
+                }
+            }
+        }
+        self.commit(batch)
+    }
+
+    fn commit(&self, batch: Batch<'_>) -> Result<(), StateError> {
+        if batch.events == 0 {
+            return Ok(());
+        }
+        let (events, gaps) = (batch.events, batch.gaps);
+        let position = batch.commit(&self.shared.state)?;
+        self.shared.advanced(position, events, gaps);
+        Ok(())
+    }
+}

@@ -1,0 +1,50 @@
+//! Where changes come from: the read models, and the log's head for the checkpoint.
+
+use simpul_log::Reader;
+use simpul_projection::{Change, ChangeKey, ReadModels};
+use simpul_types::{Leaf, LeafIndex, Position};
+use tokio::sync::watch;
+
+/// Why the feed could not be read.
+pub type FeedError = Box<dyn std::error::Error + Send + Sync>;
+
+/// The ordered changes of the read models.
+///
+/// `changes` MUST give every change from `from` on (inclusive), in the order of their keys, and the same ones for ever:
+/// the outbox stores which change an agency may see, and reads the document from here again. It MAY end early while the
+/// read models catch up with the log.
+pub trait Feed: Send + Sync + 'static {
+    /// Changes from a key on. Blocking I/O.
+    fn changes(&self, from: ChangeKey) -> Box<dyn Iterator<Item = Result<Change, FeedError>> + '_>;
+    /// Fires when there may be more.
+    fn subscribe(&self) -> watch::Receiver<Position>;
+    /// The newest signed checkpoint; covers every change given so far.
+    fn checkpoint(&self) -> String;
+    /// Tells one log from another: the id of its first submission. `None` while it is empty.
+    fn history(&self) -> Option<[u8; 16]>;
+}
+
+/// The feed of a hub.
+pub(crate) struct HubFeed {
+    pub(crate) read_models: ReadModels,
+    pub(crate) reader: Reader,
+}
+
+impl Feed for HubFeed {
+    fn changes(&self, from: ChangeKey) -> Box<dyn Iterator<Item = Result<Change, FeedError>> + '_> {
+        Box::new(self.read_models.changes(from).map(|change| change.map_err(FeedError::from)))
+    }
+
+    fn subscribe(&self) -> watch::Receiver<Position> {
+        self.read_models.subscribe()
+    }
+
+    fn checkpoint(&self) -> String {
+        self.reader.head().checkpoint.clone()
+    }
+
+    fn history(&self) -> Option<[u8; 16]> {
+        let first = self.reader.leaf(LeafIndex::ZERO).ok()?;
+        Some(*Leaf::decode(&first.bytes).ok()?.statement.submission_id.as_bytes())
+    }
+}

@@ -1,0 +1,379 @@
+//! What every agency is to be told, in order, numbered without a gap per agency.
+//!
+//! The outbox is derived: change feed and visibility in, one entry per agency and change out, and how far it has come
+//! moves in the same sled batch (PUB-1). Delete the folder and it is made again, entry for entry. An entry names the
+//! change and the classes that the agency may see; the document itself stays in the read models, sealed there, and is cut
+//! when it is read. So nothing personal lies here (PII-1), and 1 entry takes 13 bytes.
+//!
+//! Keys and values (layout 1; numbers are big-endian, so that they order as bytes):
+//!
+//! | key | value |
+//! |---|---|
+//! | `v` | layout, 1 byte |
+//! | `h` | which log it is of: id of the first submission (16) |
+//! | `t` | next change: position (8) ‖ n (2) |
+//! | `m` ‖ length of agency (1) ‖ agency ‖ sequence (8) | position (8) ‖ n (2) ‖ view (1) ‖ classes (2) |
+//! | `l` ‖ agency | last sequence (8) |
+//! | `p` ‖ agency | last sequence that NATS acknowledged (8) |
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use simpul_projection::{Change, ChangeKey};
+use simpul_types::{AgencyCode, EventId, Position, Timestamp, View};
+use sled::{Batch, Db};
+use tokio::sync::watch;
+
+use crate::{
+    feed::{Feed, FeedError},
+    visibility::{ClassSet, Visibility},
+};
+
+/// Layout of keys and values; another one on disk is deleted and derived again.
+const LAYOUT: u8 = 1;
+/// Changes of others that a read steps over before it seeks instead: a seek costs about as much as this many documents.
+const SKIP_MAX: usize = 8;
+
+/// One message for one agency. Holds what the agency may see of a document: no `Debug` of the body.
+#[derive(Clone)]
+pub struct OutboxMessage {
+    /// Gapless per agency, from 1.
+    pub sequence: u64,
+    /// The change, by position in the log.
+    pub key: ChangeKey,
+    /// What kind of document changed.
+    pub view: View,
+    /// Its opaque reference.
+    pub r#ref: String,
+    /// CloudEvents type, for example `id.simpul.case.changed.v1`.
+    pub r#type: String,
+    /// JSON object: `view`, `ref`, `position` and one member per field class that the agency may see.
+    pub json: String,
+    /// The event that caused the change.
+    pub event_id: EventId,
+    /// When it happened, by its source.
+    pub occurred_at: Timestamp,
+    /// The signed checkpoint it reflects.
+    pub checkpoint: Arc<str>,
+}
+
+impl OutboxMessage {
+    /// CloudEvents id and dedupe id: view, position, n.
+    pub fn id(&self) -> String {
+        format!("{}-{}-{}", self.view, self.key.position, self.key.n)
+    }
+}
+
+impl fmt::Debug for OutboxMessage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OutboxMessage")
+            .field("sequence", &self.sequence)
+            .field("id", &self.id())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why the outbox could not be opened, written or read.
+#[derive(Debug, thiserror::Error)]
+pub enum OutboxError {
+    /// The disk, or sled's own check.
+    #[error("outbox storage failed")]
+    Storage(#[from] sled::Error),
+    /// The read models could not be read.
+    #[error("change feed failed")]
+    Feed(#[source] FeedError),
+    /// What agencies may see is not known.
+    #[error("visibility failed")]
+    Visibility(#[source] FeedError),
+    /// An entry whose bytes are not of this layout.
+    #[error("outbox entry {sequence} of {agency} is not of layout {LAYOUT}; delete the folder to derive it again")]
+    Entry {
+        /// Whose.
+        agency: AgencyCode,
+        /// Which.
+        sequence: u64,
+    },
+    /// The read models have gone past a change that the outbox names, without giving it.
+    #[error("the change feed no longer has change {n} of position {position}; delete the outbox to derive it again")]
+    Gone {
+        /// Position of the change.
+        position: u64,
+        /// Number of the change at that position.
+        n: u16,
+    },
+}
+
+/// The outboxes of all agencies. Clones share one.
+#[derive(Clone)]
+pub struct Outbox(Arc<Inner>);
+
+struct Inner {
+    db: Db,
+    feed: Arc<dyn Feed>,
+    visibility: Arc<dyn Visibility>,
+    /// Last sequence per agency; written with the batch that made it.
+    last: Mutex<BTreeMap<AgencyCode, u64>>,
+    derived: watch::Sender<ChangeKey>,
+}
+
+impl Outbox {
+    /// Opens the folder, or makes it.
+    pub(crate) fn open(
+        dir: &Path,
+        cache_bytes: u64,
+        feed: Arc<dyn Feed>,
+        visibility: Arc<dyn Visibility>,
+    ) -> Result<Self, OutboxError> {
+        let db = sled::Config::new()
+            .path(dir)
+            .cache_capacity(cache_bytes)
+            .mode(sled::Mode::HighThroughput)
+            .flush_every_ms(Some(500))
+            .open()?;
+        adopt(&db, feed.history())?;
+        let mut last = BTreeMap::new();
+        for entry in db.scan_prefix(b"l") {
+            let (key, value) = entry?;
+            let agency = std::str::from_utf8(&key[1..]).ok().and_then(|code| code.parse().ok());
+            if let (Some(agency), Some(sequence)) = (agency, number(&value)) {
+                last.insert(agency, sequence);
+            }
+        }
+        let next = db.get(b"t")?.and_then(|value| decode_key(&value)).unwrap_or_default();
+        let (derived, _) = watch::channel(next);
+        Ok(Self(Arc::new(Inner { db, feed, visibility, last: Mutex::new(last), derived })))
+    }
+
+    /// The agency's last sequence; 0 before the first message.
+    pub fn last_sequence(&self, agency: &AgencyCode) -> u64 {
+        self.lock().get(agency).copied().unwrap_or(0)
+    }
+
+    /// Agencies that have a message.
+    pub fn agencies(&self) -> Vec<AgencyCode> {
+        self.lock().keys().cloned().collect()
+    }
+
+    /// Messages of an agency from a sequence on (0 and 1 both mean from the beginning), at most `limit`. Shorter than
+    /// asked for where there are no more yet. Blocking I/O.
+    ///
+    /// # Errors
+    /// [`OutboxError`].
+    pub fn read(
+        &self,
+        agency: &AgencyCode,
+        from_sequence: u64,
+        limit: usize,
+    ) -> Result<Vec<OutboxMessage>, OutboxError> {
+        let entries = self.entries(agency, from_sequence.max(1), limit)?;
+        let Some(first) = entries.first() else { return Ok(Vec::new()) };
+        let checkpoint: Arc<str> = self.0.feed.checkpoint().into();
+        let mut messages = Vec::with_capacity(entries.len());
+        let mut changes = self.0.feed.changes(first.key);
+        for entry in &entries {
+            let mut skipped = 0;
+            let change = loop {
+                let Some(change) = changes.next() else { return Ok(messages) };
+                let change = change.map_err(OutboxError::Feed)?;
+                if change.key == entry.key {
+                    break change;
+                }
+                if change.key > entry.key {
+                    return Err(OutboxError::Gone { position: entry.key.position, n: entry.key.n });
+                }
+                skipped += 1;
+                if skipped > SKIP_MAX {
+                    changes = self.0.feed.changes(entry.key);
+                    skipped = 0;
+                }
+            };
+            messages.push(entry.message(change, &checkpoint));
+        }
+        Ok(messages)
+    }
+
+    /// Fires after every batch that was derived; holds the next change to come.
+    pub fn subscribe(&self) -> watch::Receiver<ChangeKey> {
+        self.0.derived.subscribe()
+    }
+
+    /// Last sequence of the agency that NATS acknowledged; 0 where none or not configured.
+    pub fn published_sequence(&self, agency: &AgencyCode) -> u64 {
+        let stored = self.0.db.get(agency_key(b'p', agency)).ok().flatten();
+        stored.and_then(|value| number(&value)).unwrap_or(0)
+    }
+
+    /// Moves the number that NATS acknowledged; also backward, where the server lost messages.
+    pub(crate) fn set_published(&self, agency: &AgencyCode, sequence: u64) -> Result<(), OutboxError> {
+        self.0.db.insert(agency_key(b'p', agency), &sequence.to_be_bytes())?;
+        Ok(())
+    }
+
+    /// Derives at most `changes_max` more changes. Gives how many changes there were; 0 means that it has caught up.
+    /// Blocking I/O; one caller at a time.
+    pub(crate) fn derive(&self, changes_max: usize) -> Result<usize, OutboxError> {
+        let from = *self.0.derived.borrow();
+        let mut last = self.lock().clone();
+        let (mut batch, mut next, mut count) = (Batch::default(), from, 0);
+        for change in self.0.feed.changes(from).take(changes_max) {
+            let change = change.map_err(OutboxError::Feed)?;
+            assert!(change.key >= next, "PUB-1: changes come in order");
+            let present: ClassSet = change.document.classes.keys().copied().collect();
+            let view = change.document.view;
+            let sight = self.0.visibility.at(Position::new(change.key.position)).map_err(OutboxError::Visibility)?;
+            for (agency, allowed) in sight.of(view) {
+                let classes = allowed.and(present);
+                if classes.is_empty() {
+                    continue;
+                }
+                let sequence = last.entry(agency.clone()).or_insert(0);
+                *sequence += 1;
+                let entry = Entry { sequence: *sequence, key: change.key, view, classes };
+                batch.insert(message_key(agency, *sequence), &entry.encode());
+                batch.insert(agency_key(b'l', agency), &sequence.to_be_bytes());
+            }
+            next = change.key.next();
+            count += 1;
+        }
+        if count > 0 {
+            batch.insert(b"t", &encode_key(next));
+            if from == ChangeKey::default()
+                && let Some(history) = self.0.feed.history()
+            {
+                batch.insert(b"h", &history[..]);
+            }
+            self.0.db.apply_batch(batch)?;
+            *self.lock() = last;
+            self.0.derived.send_replace(next);
+        }
+        Ok(count)
+    }
+
+    /// Writes what is in memory to the disk. Not needed for correctness: what is lost is derived again.
+    pub(crate) fn flush(&self) -> Result<(), OutboxError> {
+        self.0.db.flush()?;
+        Ok(())
+    }
+
+    pub(crate) fn visibility(&self) -> &dyn Visibility {
+        self.0.visibility.as_ref()
+    }
+
+    pub(crate) fn feed(&self) -> &dyn Feed {
+        self.0.feed.as_ref()
+    }
+
+    fn entries(&self, agency: &AgencyCode, from: u64, limit: usize) -> Result<Vec<Entry>, OutboxError> {
+        let mut entries = Vec::with_capacity(limit.min(1_024));
+        let range = message_key(agency, from)..=message_key(agency, u64::MAX);
+        for (sequence, item) in (from..).zip(self.0.db.range(range).take(limit)) {
+            let (key, value) = item?;
+            let wrong = || OutboxError::Entry { agency: agency.clone(), sequence };
+            assert!(key.ends_with(&sequence.to_be_bytes()), "PUB-1: sequences are gapless");
+            entries.push(Entry::decode(sequence, &value).ok_or_else(wrong)?);
+        }
+        Ok(entries)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<AgencyCode, u64>> {
+        self.0.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Empties an outbox that is of another layout or of another log.
+fn adopt(db: &Db, history: Option<[u8; 16]>) -> Result<(), OutboxError> {
+    let layout_fits = db.get(b"v")?.is_some_and(|layout| layout == [LAYOUT]);
+    let log_fits = match db.get(b"h")? {
+        Some(known) => history.is_some_and(|history| known == history),
+        None => db.get(b"t")?.is_none(),
+    };
+    if !layout_fits || !log_fits {
+        if !db.is_empty() {
+            tracing::warn!(layout_fits, log_fits, "the outbox does not fit and is derived anew");
+        }
+        db.clear()?;
+        db.insert(b"v", &[LAYOUT])?;
+    }
+    Ok(())
+}
+
+/// What stands in the outbox for one message.
+struct Entry {
+    sequence: u64,
+    key: ChangeKey,
+    view: View,
+    classes: ClassSet,
+}
+
+impl Entry {
+    fn encode(&self) -> [u8; 13] {
+        let mut bytes = [0; 13];
+        bytes[..10].copy_from_slice(&encode_key(self.key));
+        let view = View::ALL.iter().position(|known| *known == self.view);
+        bytes[10] = u8::try_from(view.expect("ALL lists every view")).expect("few views");
+        bytes[11..].copy_from_slice(&self.classes.bits().to_be_bytes());
+        bytes
+    }
+
+    fn decode(sequence: u64, bytes: &[u8]) -> Option<Self> {
+        let bytes: &[u8; 13] = bytes.try_into().ok()?;
+        Some(Self {
+            sequence,
+            key: decode_key(&bytes[..10])?,
+            view: *View::ALL.get(usize::from(bytes[10]))?,
+            classes: ClassSet::from_bits(u16::from_be_bytes([bytes[11], bytes[12]])),
+        })
+    }
+
+    /// The message, cut to the classes that were allowed when the change was derived.
+    fn message(&self, change: Change, checkpoint: &Arc<str>) -> OutboxMessage {
+        let document = change.document;
+        let json = document.cut(&self.classes.members()).to_string();
+        OutboxMessage {
+            sequence: self.sequence,
+            key: self.key,
+            view: self.view,
+            r#ref: document.r#ref,
+            r#type: format!("id.simpul.{}.changed.v1", self.view),
+            json,
+            event_id: change.event_id,
+            occurred_at: change.occurred_at,
+            checkpoint: checkpoint.clone(),
+        }
+    }
+}
+
+fn encode_key(key: ChangeKey) -> [u8; 10] {
+    let mut bytes = [0; 10];
+    bytes[..8].copy_from_slice(&key.position.to_be_bytes());
+    bytes[8..].copy_from_slice(&key.n.to_be_bytes());
+    bytes
+}
+
+fn decode_key(bytes: &[u8]) -> Option<ChangeKey> {
+    let bytes: &[u8; 10] = bytes.try_into().ok()?;
+    let position = u64::from_be_bytes(bytes[..8].try_into().ok()?);
+    Some(ChangeKey { position, n: u16::from_be_bytes([bytes[8], bytes[9]]) })
+}
+
+fn message_key(agency: &AgencyCode, sequence: u64) -> Vec<u8> {
+    let code = agency.as_str().as_bytes();
+    let mut key = Vec::with_capacity(10 + code.len());
+    key.push(b'm');
+    key.push(u8::try_from(code.len()).expect("a code has at most 32 bytes"));
+    key.extend_from_slice(code);
+    key.extend_from_slice(&sequence.to_be_bytes());
+    key
+}
+
+fn agency_key(prefix: u8, agency: &AgencyCode) -> Vec<u8> {
+    [&[prefix], agency.as_str().as_bytes()].concat()
+}
+
+fn number(bytes: &[u8]) -> Option<u64> {
+    bytes.try_into().ok().map(u64::from_be_bytes)
+}

@@ -1,0 +1,104 @@
+//! A feed of changes that the tests write, and what agencies may see of it.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+};
+
+use serde_json::json;
+use simpul_projection::{Change, ChangeKey, Document};
+use simpul_publisher::{Feed, FeedError, Sight, Visibility};
+use simpul_types::{AgencyCode, EventId, FieldClass, Position, Timestamp, View};
+use tokio::sync::watch;
+
+/// Changes kept in memory, in order.
+pub struct Script {
+    changes: Mutex<Vec<Change>>,
+    end: watch::Sender<Position>,
+}
+
+impl Script {
+    pub fn new() -> Arc<Self> {
+        Arc::new(Self { changes: Mutex::default(), end: watch::channel(Position::ZERO).0 })
+    }
+
+    /// Adds changes of cases, one per position from the present end on; the case of position p is `case-<p mod 7>`.
+    pub fn cases(&self, count: u64) {
+        let from = self.end.borrow().get();
+        for position in from..from + count {
+            let mut classes = BTreeMap::new();
+            classes.insert(FieldClass::Reference, json!({ "stage": position }));
+            classes.insert(FieldClass::Identity, json!({ "name": format!("Sample Person {position}") }));
+            classes.insert(FieldClass::Suspect, json!({ "suspects": position % 3 }));
+            self.push(position, View::Case, &format!("case-{}", position % 7), classes);
+        }
+    }
+
+    /// Adds one change at the present end.
+    pub fn one(&self, view: View, reference: &str, classes: &[(FieldClass, serde_json::Value)]) {
+        let position = self.end.borrow().get();
+        self.push(position, view, reference, classes.iter().cloned().collect());
+    }
+
+    fn push(
+        &self,
+        position: u64,
+        view: View,
+        reference: &str,
+        classes: BTreeMap<FieldClass, serde_json::Value>,
+    ) {
+        let mut id = [7; 16];
+        id[..8].copy_from_slice(&position.to_be_bytes());
+        (id[6], id[8]) = (0x70, 0x80);
+        self.changes.lock().unwrap().push(Change {
+            key: ChangeKey { position, n: 0 },
+            event_id: EventId::from_bytes(id),
+            occurred_at: Timestamp::from_us(1_700_000_000_000_000),
+            document: Document { view, r#ref: reference.into(), position: Position::new(position), classes },
+        });
+        self.end.send_replace(Position::new(position + 1));
+    }
+}
+
+impl Feed for Script {
+    fn changes(&self, from: ChangeKey) -> Box<dyn Iterator<Item = Result<Change, FeedError>> + '_> {
+        let all = self.changes.lock().unwrap();
+        let start = all.partition_point(|change| change.key < from);
+        Box::new(all[start..].to_vec().into_iter().map(Ok))
+    }
+
+    fn subscribe(&self) -> watch::Receiver<Position> {
+        self.end.subscribe()
+    }
+
+    fn checkpoint(&self) -> String {
+        format!("simpul.example/test\n{}\nAAAA\n\n— simpul.example/test AAAA\n", self.end.borrow())
+    }
+
+    fn history(&self) -> Option<[u8; 16]> {
+        self.changes.lock().unwrap().first().map(|change| *change.event_id.as_bytes())
+    }
+}
+
+/// kp2mi sees references and identities of everything, polri suspects of cases too, kbri-yangon references of cases only
+/// and nothing before position 3.
+pub struct Rules;
+
+impl Visibility for Rules {
+    fn at(&self, position: Position) -> Result<Arc<Sight>, FeedError> {
+        use FieldClass::{Identity, Reference, Suspect};
+        let mut seen = vec![
+            (agency("kp2mi"), View::Case, vec![Reference, Identity]),
+            (agency("kp2mi"), View::Licence, vec![Reference]),
+            (agency("polri"), View::Case, vec![Reference, Identity, Suspect]),
+        ];
+        if position.get() >= 3 {
+            seen.push((agency("kbri-yangon"), View::Case, vec![Reference]));
+        }
+        Ok(Arc::new(Sight::new(seen)))
+    }
+}
+
+pub fn agency(code: &str) -> AgencyCode {
+    code.parse().expect("a valid code")
+}

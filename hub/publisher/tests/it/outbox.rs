@@ -1,0 +1,133 @@
+//! The outbox alone: NATS is not configured.
+
+use std::time::Duration;
+
+use serde_json::json;
+use simpul_publisher::{Config, Handle, OutboxMessage, start_on};
+use simpul_types::{FieldClass, View};
+
+use super::{
+    feed::{Rules, Script, agency},
+    nats::PATIENCE,
+};
+
+async fn start(dir: &std::path::Path, feed: &std::sync::Arc<Script>, changes: u64) -> Handle {
+    let mut config = Config::new(dir, "simpul.example/test");
+    config.batch_changes_max = 5;
+    let handle = start_on(config, feed.clone(), std::sync::Arc::new(Rules)).unwrap();
+    derived(&handle, changes).await;
+    handle
+}
+
+/// Waits until the outbox is through all changes below the position.
+async fn derived(handle: &Handle, position: u64) {
+    let mut derived = handle.outbox().subscribe();
+    let through = derived.wait_for(|next| (next.position, next.n) > (position - 1, 0));
+    tokio::time::timeout(PATIENCE, through).await.expect("derived in time").expect("the outbox is open");
+}
+
+fn shape(messages: &[OutboxMessage]) -> Vec<(u64, String, String, String)> {
+    let shape = |message: &OutboxMessage| {
+        (message.sequence, message.id(), message.r#ref.clone(), message.json.clone())
+    };
+    messages.iter().map(shape).collect()
+}
+
+#[tokio::test]
+async fn pub_1_sequences_are_gapless_per_agency_and_cut_by_what_it_sees() {
+    let (dir, feed) = (tempfile::tempdir().unwrap(), Script::new());
+    feed.cases(3);
+    feed.one(View::Licence, "lic-1", &[(FieldClass::Reference, json!("L"))]);
+    feed.one(View::Case, "case-x", &[(FieldClass::Suspect, json!("only suspects"))]);
+    feed.cases(20);
+    let handle = start(dir.path(), &feed, 25).await;
+    let outbox = handle.outbox();
+
+    let read = |code: &str| outbox.read(&agency(code), 0, 1_000).unwrap();
+    let (registry, police, mission) = (read("kp2mi"), read("polri"), read("kbri-yangon"));
+    assert_eq!((registry.len(), police.len(), mission.len()), (24, 24, 20));
+    for messages in [&registry, &police, &mission] {
+        assert!(messages.iter().zip(1..).all(|(message, sequence)| message.sequence == sequence));
+        assert!(messages.windows(2).all(|pair| pair[0].key < pair[1].key), "in order");
+    }
+    assert_eq!(registry[0].json, r#"{"identity":{"name":"Sample Person 0"},"position":0,"ref":"case-0","reference":{"stage":0},"view":"case"}"#);
+    assert_eq!(police[3].json, r#"{"position":4,"ref":"case-x","suspect":"only suspects","view":"case"}"#);
+    let first = r#"{"position":5,"ref":"case-5","reference":{"stage":5},"view":"case"}"#;
+    assert_eq!(mission[0].json, first, "nothing before it joined");
+    assert_eq!(registry[3].view, View::Licence);
+    assert_eq!(registry[0].r#type, "id.simpul.case.changed.v1");
+
+    assert_eq!(shape(&outbox.read(&agency("kp2mi"), 7, 3).unwrap()), shape(&registry[6..9]));
+    assert!(outbox.read(&agency("kp2mi"), 25, 10).unwrap().is_empty());
+    assert!(outbox.read(&agency("ombudsman"), 1, 10).unwrap().is_empty());
+    assert_eq!(outbox.last_sequence(&agency("kbri-yangon")), 20);
+    assert_eq!(handle.status().degraded(), None);
+    handle.stop().await;
+}
+
+#[tokio::test]
+async fn pub_1_a_rebuilt_outbox_equals_the_one_that_grew() {
+    let (grown, rebuilt, feed) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), Script::new());
+    let mut all = Vec::new();
+    for round in 1..=4 {
+        feed.cases(9);
+        let handle = start(grown.path(), &feed, round * 9).await;
+        if round == 2 {
+            // Also while it runs.
+            feed.cases(9);
+            derived(&handle, 27).await;
+            all = vec![handle.outbox().last_sequence(&agency("polri"))];
+            handle.stop().await;
+            break;
+        }
+        handle.stop().await;
+    }
+    assert_eq!(all, [27]);
+    let first = start(grown.path(), &feed, 27).await;
+    let second = start(rebuilt.path(), &feed, 27).await;
+    for code in ["kp2mi", "polri", "kbri-yangon"] {
+        let read = |handle: &Handle| shape(&handle.outbox().read(&agency(code), 1, 1_000).unwrap());
+        assert_eq!(read(&first), read(&second), "{code}");
+    }
+    first.stop().await;
+    second.stop().await;
+}
+
+#[tokio::test]
+async fn pii_1_no_field_of_a_document_lies_in_the_outbox() {
+    let (dir, feed) = (tempfile::tempdir().unwrap(), Script::new());
+    feed.cases(50);
+    let handle = start(dir.path(), &feed, 50).await;
+    handle.stop().await;
+    let mut seen = 0;
+    let mut folders = vec![dir.path().to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let bytes = std::fs::read(&path).unwrap();
+            seen += bytes.len();
+            for clear in ["Sample Person", "case-1", "suspects"] {
+                assert!(!bytes.windows(clear.len()).any(|window| window == clear.as_bytes()), "{path:?}");
+            }
+        }
+    }
+    assert!(seen > 0);
+}
+
+#[tokio::test]
+async fn a_reader_is_woken_by_the_next_change() {
+    let (dir, feed) = (tempfile::tempdir().unwrap(), Script::new());
+    feed.cases(1);
+    let handle = start(dir.path(), &feed, 1).await;
+    let mut derived = handle.outbox().subscribe();
+    derived.borrow_and_update();
+    assert!(tokio::time::timeout(Duration::from_millis(20), derived.changed()).await.is_err());
+    feed.cases(1);
+    tokio::time::timeout(PATIENCE, derived.changed()).await.expect("woken").unwrap();
+    assert_eq!(handle.outbox().last_sequence(&agency("kp2mi")), 2);
+    handle.stop().await;
+}

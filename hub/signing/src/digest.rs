@@ -1,0 +1,54 @@
+//! SHA-256 over parts, payload commitments and random bytes.
+
+use ring::{
+    digest::{Context, SHA256},
+    rand::{SecureRandom, SystemRandom},
+};
+use simpul_types::Digest;
+
+/// SHA-256 of the parts one after the other. Parts are not framed: fix all lengths but one, or frame them yourself.
+pub fn sha256(parts: &[&[u8]]) -> Digest {
+    let mut context = Context::new(&SHA256);
+    for part in parts {
+        context.update(part);
+    }
+    let mut digest = Digest::default();
+    digest.copy_from_slice(context.finish().as_ref());
+    digest
+}
+
+/// What a header says of its payload: SHA-256(salt ‖ payload). The salt has a fixed length, so this is unambiguous.
+pub fn commitment(salt: &[u8], payload: &[u8]) -> Digest {
+    sha256(&[salt, payload])
+}
+
+/// `N` bytes of the operating system's generator.
+///
+/// # Panics
+/// Where the operating system has no random bytes; nothing secret can be made then.
+pub fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    SystemRandom::new().fill(&mut bytes).expect("the operating system gives random bytes");
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use data_encoding::HEXLOWER;
+
+    use super::*;
+
+    #[test]
+    fn digests_are_sha256_over_the_parts_in_order() {
+        let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(HEXLOWER.encode(&sha256(&[b"abc"])), abc);
+        assert_eq!(HEXLOWER.encode(&sha256(&[b"a", b"", b"bc"])), abc);
+        assert_eq!(HEXLOWER.encode(&commitment(b"ab", b"c")), abc);
+        assert_ne!(commitment(&[0; 32], b"x"), commitment(&[1; 32], b"x"));
+    }
+
+    #[test]
+    fn random_bytes_differ() {
+        assert_ne!(random::<32>(), random::<32>());
+    }
+}

@@ -1,0 +1,142 @@
+//! The order every call keeps: caller, policy, durable access entry, answer (QRY-1).
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use prost::Message;
+use simpul_audit::{AccessDraft, AccessLog};
+use simpul_log::Reader;
+use simpul_policy::{Action, Ask, Decision, Directory};
+use simpul_types::{Caller, FieldClass, Position, Purpose};
+use tonic::{Request, Status};
+
+use crate::status;
+
+/// Bytes of an official's pseudonym.
+const OFFICIAL_BYTES_MAX: usize = 64;
+
+#[derive(Clone)]
+pub(crate) struct Gate {
+    reader: Reader,
+    access: Arc<AccessLog>,
+    directory: Arc<ArcSwap<Directory>>,
+}
+
+/// One call from its arrival on, under one snapshot of the directory.
+pub(crate) struct Visit {
+    caller: Caller,
+    official: String,
+    purpose: Option<Purpose>,
+    action: &'static str,
+    parameters: Vec<u8>,
+    directory: Arc<Directory>,
+}
+
+/// What is written about an allowed call.
+pub(crate) struct Answered {
+    pub(crate) class: &'static str,
+    pub(crate) disclosed: Vec<FieldClass>,
+    /// Position of the log the answer reflects.
+    pub(crate) position: Position,
+}
+
+impl Answered {
+    /// An answer that discloses nothing about persons.
+    pub(crate) fn plain(class: &'static str, position: Position) -> Self {
+        Self { class, disclosed: Vec::new(), position }
+    }
+}
+
+impl Gate {
+    pub(crate) fn new(reader: Reader, access: Arc<AccessLog>, directory: Arc<ArcSwap<Directory>>) -> Self {
+        Self { reader, access, directory }
+    }
+
+    pub(crate) fn access_reader(&self) -> &Reader {
+        self.access.reader()
+    }
+
+    /// Reads who asks, and why.
+    pub(crate) fn enter<T: Message>(
+        &self,
+        request: &Request<T>,
+        action: &'static str,
+        official: &str,
+        purpose: Option<&str>,
+    ) -> Result<Visit, Status> {
+        let caller = request.extensions().get::<Caller>().cloned();
+        let caller = caller
+            .ok_or_else(|| Status::unauthenticated("the connection carries no agency's certificate"))?;
+        if official.len() > OFFICIAL_BYTES_MAX || official.chars().any(char::is_control) {
+            return Err(Status::invalid_argument("official: at most 64 bytes, no control characters"));
+        }
+        let purpose = purpose
+            .map(|text| text.parse().map_err(|error| Status::invalid_argument(format!("purpose: {error}"))))
+            .transpose()?;
+        Ok(Visit {
+            caller,
+            official: official.to_owned(),
+            purpose,
+            action,
+            parameters: request.get_ref().encode_to_vec(),
+            directory: self.directory.load_full(),
+        })
+    }
+
+    /// Asks policy. A refusal is recorded before it is told.
+    pub(crate) async fn allow(
+        &self,
+        visit: &Visit,
+        action: Action,
+        resource: &str,
+    ) -> Result<Decision, Status> {
+        let decision = visit.decide(action, resource);
+        if decision.allowed {
+            return Ok(decision);
+        }
+        let position = self.reader.head().end;
+        self.record(visit, &decision, Answered::plain("DENIED", position)).await?;
+        Err(Status::permission_denied(format!(
+            "no policy lets {} {} {resource} for this purpose",
+            visit.caller.sender.agency,
+            action.as_str()
+        )))
+    }
+
+    /// Leaves the durable access entry; where that fails there is no answer (QRY-1).
+    pub(crate) async fn record(
+        &self,
+        visit: &Visit,
+        decision: &Decision,
+        answered: Answered,
+    ) -> Result<(), Status> {
+        let draft = AccessDraft {
+            caller: Some(visit.caller.clone()),
+            official: visit.official.clone(),
+            action: visit.action,
+            purpose: visit.purpose.as_ref().map_or_else(String::new, ToString::to_string),
+            disclosed: answered.disclosed.iter().map(ToString::to_string).collect(),
+            answer: answered.class.to_owned(),
+            position: answered.position,
+            directory_position: decision.directory_position,
+            policies: decision.policies.clone(),
+            checkpoint: Some(self.reader.head().checkpoint.clone()),
+            parameters: visit.parameters.clone().into(),
+            ..AccessDraft::default()
+        };
+        self.access.record(draft).await.map_err(|error| status::of_access(&error))?;
+        Ok(())
+    }
+}
+
+impl Visit {
+    pub(crate) fn decide(&self, action: Action, resource: &str) -> Decision {
+        self.directory.decide(&Ask {
+            agency: &self.caller.sender.agency,
+            action,
+            resource,
+            field_class: None,
+            purpose: self.purpose.as_ref(),
+        })
+    }
+}

@@ -1,0 +1,43 @@
+//! `simpul audit`: what oversight bodies need to prove that nothing was altered, dropped or reordered, and who looked.
+
+mod access;
+mod checkpoint;
+mod proof;
+mod replay;
+mod verify;
+
+use std::{io::Write, process::ExitCode};
+
+use clap::Subcommand;
+
+use crate::connection::ConnectionArgs;
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Check every byte of a hub's logs on disk; names the first violation and exits 1
+    Verify(verify::Verify),
+    /// Go through the whole history again and check it
+    Replay(replay::Replay),
+    /// Who looked at what, when and why
+    Access(access::Access),
+    /// The newest signed checkpoint
+    Checkpoint(checkpoint::Show),
+    /// Prove that a leaf is in the log, or that the log only grew since a kept checkpoint
+    Proof(proof::Proof),
+}
+
+pub async fn run(
+    command: Command,
+    connection: &ConnectionArgs,
+    json: bool,
+    out: &mut dyn Write,
+) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Verify(command) => return verify::run(&command, json, out),
+        Command::Replay(command) => return replay::run(command, connection, json, out).await,
+        Command::Access(command) => access::run(command, connection, json, out).await?,
+        Command::Checkpoint(command) => checkpoint::run(command, connection, json, out).await?,
+        Command::Proof(command) => proof::run(command, connection, json, out).await?,
+    }
+    Ok(ExitCode::SUCCESS)
+}

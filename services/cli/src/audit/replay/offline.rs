@@ -1,0 +1,126 @@
+//! Replay of a data folder, without the hub: what the log holds, and whether the hub's read models are what the log says.
+
+use std::{io::Write, path::Path, process::ExitCode};
+
+use anyhow::{Context, bail, ensure};
+use data_encoding::HEXLOWER;
+use serde_json::json;
+use simpul_audit::replay;
+use simpul_log::{Reader, Schema};
+use simpul_projection::{Rebuild, StateKeys, rebuild_digest, stored_digest};
+use simpul_signing::{MasterKey, StateSealer};
+use simpul_types::{Position, StreamName};
+
+use super::Replay;
+use crate::{audit::verify::master_key, output::json_line, progress::Progress, trust};
+
+pub fn run(command: &Replay, data: &Path, json: bool, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
+    let path = command.master_key.as_deref().context("--data needs --master-key: the log's keys are wrapped by it")?;
+    let master = master_key(path)?;
+    let reader = open(command, data, &master)?;
+    let end = reader.head().end;
+    let until = command.until.map_or(end, Position::new);
+    ensure!(until <= end, "the log ends at position {end}");
+    let mut progress = Progress::start("replay");
+    let summary = match &command.stream {
+        Some(stream) => {
+            let stream: StreamName = stream.parse().context("--stream")?;
+            one_stream(&reader, &stream, Position::new(command.from)..until)?
+        }
+        None => replay::count(&reader, Position::new(command.from), until, &mut |position| {
+            progress.at(position.get() - command.from.min(position.get()), until.get(), "events");
+        })?,
+    };
+    drop(progress);
+    let compared = command.compare.then(|| compare(&reader, data, &master)).transpose()?;
+    if json {
+        let compared = compared.as_ref().map(|compared| {
+            json!({
+                "equal": compared.equal(), "position": compared.position, "log_end": end,
+                "hub": HEXLOWER.encode(&compared.hub), "rebuilt": HEXLOWER.encode(&compared.rebuilt),
+                "seconds": compared.seconds,
+            })
+        });
+        json_line(out, &json!({ "summary": summary, "compare": compared }))?;
+    } else {
+        super::print_summary(&summary, out)?;
+        if let Some(compared) = &compared {
+            compared.print(end, out)?;
+        }
+    }
+    Ok(if compared.is_none_or(|compared| compared.equal()) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Opens the log for reading; changes nothing and may run beside the hub.
+fn open(command: &Replay, data: &Path, master: &MasterKey) -> anyhow::Result<Reader> {
+    let key = match &command.log_key {
+        Some(key) => trust::log_key(key)?,
+        None => trust::log_key(&data.join("log.vkey").to_string_lossy())
+            .context("no verifier key: give --log-key, the data folder has none")?,
+    };
+    simpul_log::open_reader(&data.join("log"), Schema::Submissions, &key, master.wrap_key())
+        .with_context(|| format!("opening the log in {}", data.display()))
+}
+
+fn one_stream(
+    reader: &Reader,
+    stream: &StreamName,
+    range: std::ops::Range<Position>,
+) -> anyhow::Result<simpul_audit::ReplaySummary> {
+    let mut counter = simpul_audit::ReplayCounter::new();
+    for position in reader.stream(stream).into_iter().filter(|position| range.contains(position)) {
+        let leaf = reader.leaf_of(position)?;
+        let event = leaf.events.iter().filter(|event| event.position == position);
+        let event = event.map(|event| (position.get(), &event.header[..], event.sealed.len()));
+        counter.leaf(leaf.index.get(), &leaf.bytes, event)?;
+    }
+    Ok(counter.summary())
+}
+
+/// The hub's read models beside those rebuilt from zero (PRJ-2).
+struct Compared {
+    position: Position,
+    hub: [u8; 32],
+    rebuilt: [u8; 32],
+    seconds: f64,
+}
+
+fn compare(reader: &Reader, data: &Path, master: &MasterKey) -> anyhow::Result<Compared> {
+    let state = data.join("state");
+    if !state.is_dir() {
+        bail!("{} has no read models to compare with", data.display());
+    }
+    let keys = |sealer: StateSealer| StateKeys { index: master.index_key(), sealer };
+    let live = stored_digest(&state, &keys(master.state_key("read-models")))
+        .context("opening the hub's read models; the hub must not be running")?;
+    let scratch = data.join(format!("compare-{}", std::process::id()));
+    ensure!(!scratch.exists(), "{} is in the way", scratch.display());
+    // The copy is sealed under a key of its own: the digest is over rows in clear, and no nonce is used twice.
+    let own = keys(MasterKey::generate().state_key("compare"));
+    let mut progress = Progress::start("rebuild");
+    let rebuilt = rebuild_digest(reader, &own, &Rebuild::of(&live, &scratch), &mut |position, end| {
+        progress.at(position.get(), end.get(), "events");
+    });
+    let seconds = progress.seconds();
+    drop(progress);
+    if rebuilt.is_err() {
+        let _ = std::fs::remove_dir_all(&scratch);
+    }
+    let rebuilt = rebuilt.context("rebuilding the read models")?;
+    Ok(Compared { position: live.position, hub: live.digest, rebuilt: rebuilt.digest, seconds })
+}
+
+impl Compared {
+    fn equal(&self) -> bool {
+        self.hub == self.rebuilt
+    }
+
+    fn print(&self, end: Position, out: &mut dyn Write) -> anyhow::Result<()> {
+        writeln!(out, "read models at position {} of {end}", self.position)?;
+        writeln!(out, "  the hub's   {}", HEXLOWER.encode(&self.hub))?;
+        writeln!(out, "  from zero   {}  ({:.2} s)", HEXLOWER.encode(&self.rebuilt), self.seconds)?;
+        let word = if self.equal() { "equal: the picture is what the log says" } else { "NOT EQUAL" };
+        writeln!(out, "  {word}")?;
+        Ok(())
+    }
+}

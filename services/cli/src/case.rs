@@ -1,0 +1,78 @@
+//! `simpul case`: one case of the shared picture, cut to what this agency may see.
+
+use std::{io::Write, process::ExitCode};
+
+use anyhow::Context;
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+use simpul_proto::v1::{self, picture_service_client::PictureServiceClient};
+use simpul_tlog::checkpoint;
+
+use crate::{
+    connection::{self, ConnectionArgs},
+    output::{answer, json_line},
+};
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Show one case
+    Show(Show),
+}
+
+#[derive(Args)]
+pub struct Show {
+    /// Case reference or LP number
+    reference: String,
+
+    /// Why you ask, for example ASSIST
+    #[arg(long)]
+    purpose: String,
+
+    /// Wait until the hub's read models have reached this position
+    #[arg(long, value_name = "POSITION")]
+    at_least: Option<u64>,
+}
+
+pub async fn run(
+    command: Command,
+    connection: &ConnectionArgs,
+    json: bool,
+    out: &mut dyn Write,
+) -> anyhow::Result<ExitCode> {
+    let Command::Show(command) = command;
+    let official = connection.official()?;
+    let hub = connection.connect().await?;
+    let request = v1::GetCaseRequest {
+        case_ref: command.reference,
+        purpose: command.purpose,
+        official,
+        at_least_position: command.at_least,
+    };
+    let document = answer(PictureServiceClient::new(hub.channel).get_case(request).await)?;
+    if let Some(log) = connection::log_key(&hub.file)? {
+        checkpoint::open(&document.checkpoint, &log).context("the answer's checkpoint does not hold")?;
+    }
+    let fields: Value = serde_json::from_str(&document.json).context("the document is not JSON")?;
+    if json {
+        json_line(
+            out,
+            &json!({
+                "view": document.view, "ref": document.r#ref, "fields": fields, "withheld": document.withheld,
+                "position": document.position, "checkpoint": document.checkpoint, "access_entry": document.access_entry,
+            }),
+        )?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    writeln!(out, "{} {}  (as of position {})", document.view, document.r#ref, document.position)?;
+    for (class, value) in fields.as_object().into_iter().flatten() {
+        writeln!(out, "  {class}")?;
+        for line in serde_json::to_string_pretty(value)?.lines() {
+            writeln!(out, "    {line}")?;
+        }
+    }
+    if !document.withheld.is_empty() {
+        writeln!(out, "  withheld by policy: {}", document.withheld.join(", "))?;
+    }
+    writeln!(out, "  access entry {}", document.access_entry)?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,112 @@
+//! `simpul directory`: make a development realm, list who takes part, explain a decision.
+
+use std::{io::Write, process::ExitCode};
+
+use clap::{Args, Subcommand};
+use simpul_proto::v1::{self, directory_service_client::DirectoryServiceClient};
+
+use crate::{
+    connection::ConnectionArgs,
+    made,
+    output::{answer, json_line, table, time},
+    wire_json,
+};
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Make a development realm: certificates, keys, signed bootstrap, every configuration file
+    Init(made::Init),
+    /// Agencies, connectors and keys
+    List,
+    /// Why something is or is not allowed
+    Explain(Explain),
+}
+
+#[derive(Args)]
+pub struct Explain {
+    /// Agency code
+    #[arg(long)]
+    agency: String,
+
+    /// submit, check_legality, view, replay, read_access
+    #[arg(long)]
+    action: String,
+
+    /// Event type, view or field class, by action
+    #[arg(long)]
+    resource: String,
+
+    /// Purpose code
+    #[arg(long)]
+    purpose: String,
+}
+
+pub async fn run(
+    command: Command,
+    connection: &ConnectionArgs,
+    json: bool,
+    out: &mut dyn Write,
+) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Init(command) => return made::init(command, json, out),
+        Command::List => list(connection, json, out).await?,
+        Command::Explain(command) => explain(command, connection, json, out).await?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn list(connection: &ConnectionArgs, json: bool, out: &mut dyn Write) -> anyhow::Result<()> {
+    let mut client = DirectoryServiceClient::new(connection.connect().await?.channel);
+    let response = answer(client.list_agencies(v1::ListAgenciesRequest {}).await)?;
+    if json {
+        return json_line(out, &wire_json::of("ListAgenciesResponse", &response)?);
+    }
+    let mut rows = Vec::new();
+    for agency in &response.agencies {
+        for connector in &agency.connectors {
+            for key in &connector.keys {
+                let state = match (key.revoked_at_us, key.valid_until_us) {
+                    (0, 0) => "valid".into(),
+                    (0, until) => format!("valid until {}", time(until)),
+                    (revoked, _) => format!("revoked {}", time(revoked)),
+                };
+                rows.push([
+                    agency.code.clone(),
+                    agency.kind.clone(),
+                    connector.name.clone(),
+                    key.key_id.clone(),
+                    state,
+                ]);
+            }
+        }
+    }
+    table(out, ["agency", "kind", "connector", "key", "state"], &rows)?;
+    writeln!(
+        out,
+        "policy {}, directory as of position {}",
+        response.policy_version, response.directory_position
+    )?;
+    Ok(())
+}
+
+async fn explain(
+    command: Explain,
+    connection: &ConnectionArgs,
+    json: bool,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
+    let hub = connection.connect().await?;
+    let Explain { agency, action, resource, purpose } = command;
+    let request = v1::ExplainRequest { agency, action, resource, purpose };
+    let response = answer(DirectoryServiceClient::new(hub.channel).explain(request).await)?;
+    if json {
+        return json_line(out, &wire_json::of("ExplainResponse", &response)?);
+    }
+    let word = if response.allowed { "allowed" } else { "refused" };
+    let by = match response.policies.as_slice() {
+        [] => "no policy allows it".into(),
+        policies => format!("by {}", policies.join(", ")),
+    };
+    writeln!(out, "{word} {by}, directory as of position {}", response.directory_position)?;
+    Ok(())
+}

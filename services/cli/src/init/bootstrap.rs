@@ -1,0 +1,116 @@
+//! The first submission of a realm: the directory authority declares agencies, connectors, keys and the policy, signed
+//! like any other submission. The hub admits it on its first start.
+
+use bytes::Bytes;
+use prost::Message;
+use simpul_proto::{directory, v1};
+use simpul_signing::{SUBMISSION_TYPE, SigningKey};
+use simpul_types::{ExpectedVersion, Header, IdSource, Sender, Statement, Timestamp};
+
+use super::AgencySeed;
+
+/// A directory event before it has an id.
+pub(super) struct Draft {
+    event_type: &'static str,
+    stream: String,
+    payload: Vec<u8>,
+}
+
+/// All directory events of a new realm, agencies before what hangs on them.
+pub(super) fn events(agencies: &[AgencySeed], keys: &[(Sender, [u8; 32])], now: Timestamp) -> Vec<Draft> {
+    let mut drafts = Vec::new();
+    for agency in agencies {
+        drafts.push(Draft {
+            event_type: "simpul.directory.v1.AgencyDeclared",
+            stream: format!("directory/agency-{}", agency.code),
+            payload: directory::AgencyDeclared {
+                code: agency.code.clone(),
+                name: agency.name.clone(),
+                kind: agency.kind.clone(),
+            }
+            .encode_to_vec(),
+        });
+    }
+    for (sender, public_key) in keys {
+        // A stream's ref is at most 64 characters, less than two names together; the key id is short and unique.
+        let reference = simpul_signing::key_id(public_key);
+        let (agency, connector) = (sender.agency.to_string(), sender.connector.to_string());
+        drafts.push(Draft {
+            event_type: "simpul.directory.v1.ConnectorDeclared",
+            stream: format!("directory/connector-{reference}"),
+            payload: directory::ConnectorDeclared { agency: agency.clone(), connector: connector.clone() }
+                .encode_to_vec(),
+        });
+        drafts.push(Draft {
+            event_type: "simpul.directory.v1.KeyRegistered",
+            stream: format!("directory/key-{reference}"),
+            payload: directory::KeyRegistered {
+                agency,
+                connector,
+                public_key: Bytes::copy_from_slice(public_key),
+                valid_from_us: now.as_us(),
+                valid_until_us: 0,
+            }
+            .encode_to_vec(),
+        });
+    }
+    drafts.push(Draft {
+        event_type: "simpul.directory.v1.PolicyDeclared",
+        stream: "directory/policy".into(),
+        payload: directory::PolicyDeclared {
+            cedar: simpul_policy::FIRST_MATRIX.into(),
+            version: simpul_policy::FIRST_MATRIX_VERSION.into(),
+        }
+        .encode_to_vec(),
+    });
+    drafts
+}
+
+/// Encodes and signs them as one submission of `directory/authority`.
+pub(super) fn submission(key: &SigningKey, drafts: &[Draft], now: Timestamp, ids: &dyn IdSource) -> Vec<u8> {
+    let events: Vec<v1::SubmittedEvent> = drafts.iter().map(|draft| event(draft, now, ids)).collect();
+    let statement: Bytes = Statement {
+        submission_id: ids.submission_id(),
+        sender: Sender {
+            agency: "directory".parse().expect("a valid agency code"),
+            connector: "authority".parse().expect("a valid connector name"),
+        },
+        first_sequence: 1,
+        event_count: u32::try_from(events.len()).expect("a realm has fewer than 2^32 agencies"),
+        events_root: simpul_tlog::tree_hash(events.iter().map(|event| event.header.as_ref())),
+        created_at: now,
+    }
+    .to_wire()
+    .encode_to_vec()
+    .into();
+    v1::Submission {
+        signature: Bytes::copy_from_slice(&key.sign_dsse(SUBMISSION_TYPE, &statement)),
+        statement,
+        key_id: key.key_id().as_str().into(),
+        events,
+    }
+    .encode_to_vec()
+}
+
+fn event(draft: &Draft, now: Timestamp, ids: &dyn IdSource) -> v1::SubmittedEvent {
+    let salt = simpul_signing::random::<32>();
+    let header = Header {
+        event_id: ids.event_id(),
+        event_type: draft.event_type.parse().expect("a name of the catalogue"),
+        stream: draft.stream.parse().expect("a source and a short ref of the stream alphabet"),
+        expected: ExpectedVersion::NoStream,
+        occurred_at: now,
+        purpose: "DIRECTORY".parse().expect("a valid purpose"),
+        legal_basis: "Perpres 49/2023".into(),
+        data_category: "general".into(),
+        payload_commitment: simpul_signing::commitment(&salt, &draft.payload),
+        correlation_id: None,
+        causation_id: None,
+        traceparent: String::new(),
+    };
+    v1::SubmittedEvent {
+        header: header.to_wire().encode_to_vec().into(),
+        salt: Bytes::copy_from_slice(&salt),
+        payload: draft.payload.clone().into(),
+    }
+}

@@ -1,0 +1,32 @@
+//! `simpul legality`: ask for a verdict, check one that was kept.
+
+mod check;
+mod render;
+mod verify;
+
+use std::{io::Write, process::ExitCode};
+
+use clap::Subcommand;
+
+use crate::connection::ConnectionArgs;
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Ask the hub about one person, check the signatures, show the verdict
+    Check(check::Check),
+    /// Check a verdict that `check --save` wrote, without the hub
+    Verify(verify::Verify),
+}
+
+pub async fn run(
+    command: Command,
+    connection: &ConnectionArgs,
+    json: bool,
+    out: &mut dyn Write,
+) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Check(command) => check::run(command, connection, json, out).await?,
+        Command::Verify(command) => verify::run(&command, connection, json, out)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,161 @@
+//! `simpul legality check`.
+
+use std::{
+    io::{Read, Write},
+    path::PathBuf,
+};
+
+use anyhow::Context;
+use clap::Args;
+use simpul_proto::v1::{self, check_request::Subject, legality_service_client::LegalityServiceClient};
+
+use super::render;
+use crate::{
+    connection::{self, ConnectionArgs},
+    output::{answer, parse_time, remark},
+    trust::{self, Envelope},
+};
+
+#[derive(Args)]
+pub struct Check {
+    #[command(flatten)]
+    subject: SubjectArgs,
+
+    /// Judge the placement as of this day, YYYY-MM-DD; absent: its departure date, or else today
+    #[arg(long, value_name = "DATE")]
+    valid_at: Option<jiff::civil::Date>,
+
+    /// Use only what was known at this time, RFC 3339
+    #[arg(long, value_name = "TIME")]
+    known_at: Option<String>,
+
+    /// Why you ask, for example VERIFY_LEGALITY
+    #[arg(long)]
+    purpose: String,
+
+    /// The case this look-up belongs to
+    #[arg(long = "case", value_name = "REF")]
+    case_ref: Option<String>,
+
+    /// Wait until the hub's read models have reached this position
+    #[arg(long, value_name = "POSITION")]
+    at_least: Option<u64>,
+
+    /// Public key of the hub's verdicts, hex or file; absent: the one in client.toml
+    #[arg(long, value_name = "KEY")]
+    verdict_key: Option<String>,
+
+    /// Keep the signed verdict in this file; `simpul legality verify` checks it
+    #[arg(long, value_name = "FILE")]
+    save: Option<PathBuf>,
+}
+
+/// Exactly one way to name the person. `-` reads the value from stdin and keeps it out of the list of processes.
+#[derive(Args)]
+#[group(required = true, multiple = false)]
+struct SubjectArgs {
+    /// NIK, 16 digits; `-` reads it from stdin
+    #[arg(long)]
+    nik: Option<String>,
+
+    /// Passport number as printed; `-` reads it from stdin
+    #[arg(long)]
+    passport: Option<String>,
+
+    /// Machine readable zone, two lines of 44 (a newline, a slash or nothing between them); `-` reads it from stdin
+    #[arg(long, value_name = "LINES", allow_hyphen_values = true)]
+    mrz: Option<String>,
+
+    /// Number of the migrant worker's card; `-` reads it from stdin
+    #[arg(long)]
+    card: Option<String>,
+}
+
+pub async fn run(
+    command: Check,
+    connection: &ConnectionArgs,
+    json: bool,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
+    let official = connection.official()?;
+    let request = v1::CheckRequest {
+        subject: Some(command.subject.read()?),
+        valid_at: command.valid_at.map(|date| date.to_string()).unwrap_or_default(),
+        known_at_us: command.known_at.as_deref().map(parse_time).transpose()?,
+        purpose: command.purpose,
+        case_ref: command.case_ref.unwrap_or_default(),
+        official,
+        at_least_position: command.at_least,
+    };
+    let hub = connection.connect().await?;
+    let key = connection::verdict_key(&hub.file, command.verdict_key.as_deref())?;
+    let log = connection::log_key(&hub.file)?;
+    let response = answer(LegalityServiceClient::new(hub.channel).check(request).await)?;
+    let signed = response.signed.context("the hub's answer holds no verdict")?;
+    let checked = trust::verdict(&signed, &key, log.as_ref())?;
+    if let Some(path) = &command.save {
+        let mut text = serde_json::to_string_pretty(&Envelope::new(&signed))?;
+        text.push('\n');
+        std::fs::write(path, text).with_context(|| format!("writing {}", path.display()))?;
+    }
+    render::verdict(&checked, json, out)?;
+    if let Some(path) = command.save {
+        remark(format_args!("kept in {}", path.display()));
+    }
+    Ok(())
+}
+
+impl SubjectArgs {
+    fn read(self) -> anyhow::Result<Subject> {
+        let Self { nik, passport, mrz, card } = self;
+        Ok(if let Some(nik) = nik {
+            Subject::Nik(value(nik)?)
+        } else if let Some(passport) = passport {
+            Subject::Passport(value(passport)?)
+        } else if let Some(mrz) = mrz {
+            Subject::Mrz(mrz_lines(&value(mrz)?))
+        } else {
+            Subject::Card(value(card.context("name the person: --nik, --passport, --mrz or --card")?)?)
+        })
+    }
+}
+
+fn value(given: String) -> anyhow::Result<String> {
+    if given != "-" {
+        return Ok(given);
+    }
+    let mut text = String::new();
+    // An MRZ has 89 characters; nothing that names a person is longer.
+    std::io::stdin().lock().take(1_024).read_to_string(&mut text).context("reading stdin")?;
+    Ok(text.trim().into())
+}
+
+/// Two lines, however they were put into one argument.
+fn mrz_lines(text: &str) -> String {
+    let text = text.trim().replace("\\n", "\n").replace('/', "\n").replace('\r', "");
+    if !text.contains('\n') && text.is_ascii() && text.len() == 88 {
+        let (first, second) = text.split_at(44);
+        return format!("{first}\n{second}");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_machine_readable_zone_may_come_in_one_line() {
+        let (first, second) = ("P".repeat(44), "8".repeat(44));
+        let want = format!("{first}\n{second}");
+        for given in [
+            want.clone(),
+            format!("{first}{second}"),
+            format!("{first}/{second}"),
+            format!("{first}\\n{second}"),
+            format!(" {first}\r\n{second}\r\n"),
+        ] {
+            assert_eq!(mrz_lines(&given), want);
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! `hub.toml`: every key, every default, and the checks that run before a port or a file is opened.
+
+use std::{fs, net::SocketAddr, path::Path, time::Duration};
+
+use anyhow::{Context, bail, ensure};
+use serde::{Deserialize, Serialize};
+use simpul_publisher::NatsConfig;
+use simpul_runtime::{ConfigPath, Telemetry};
+
+/// Configuration of a hub. Paths are relative to the file that names them.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Config {
+    /// Folder of the log, the access log, the read models and the outbox.
+    pub data_dir: ConfigPath,
+    /// Name for people, for example `demo`.
+    pub realm: String,
+    /// Where it listens.
+    pub listen: Listen,
+    /// How it shows itself, and whom it lets in.
+    pub tls: Tls,
+    /// Files of its secrets.
+    pub keys: Keys,
+    /// The log.
+    pub log: Log,
+    /// The directory.
+    pub directory: Directory,
+    /// The read models.
+    #[serde(default)]
+    pub projection: Projection,
+    /// NATS; without it nothing is published, and everything else works.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nats: Option<Nats>,
+    /// Log lines.
+    #[serde(default)]
+    pub telemetry: Telemetry,
+}
+
+/// `[listen]`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Listen {
+    /// gRPC over mutual TLS. Port 0 lets the system choose; `<data_dir>/listen.json` has what it chose.
+    pub grpc: SocketAddr,
+    /// Metrics and health, plain HTTP on loopback.
+    pub metrics: SocketAddr,
+    /// Connections at once; more wait in the system's queue.
+    #[serde(default = "defaults::connections_max")]
+    pub connections_max: usize,
+}
+
+/// `[tls]`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Tls {
+    /// Certificate chain of the hub, PEM.
+    pub certificate: ConfigPath,
+    /// Its private key, PEM.
+    pub key: ConfigPath,
+    /// CA of the clients' certificates, PEM.
+    pub client_ca: ConfigPath,
+}
+
+/// `[keys]`: files with one line each.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Keys {
+    /// Signs the log's checkpoints.
+    pub log: ConfigPath,
+    /// Signs the access log's checkpoints.
+    pub access: ConfigPath,
+    /// Signs verdicts.
+    pub verdict: ConfigPath,
+    /// Wraps data keys, blinds index keys, seals read models.
+    pub master: ConfigPath,
+}
+
+/// `[log]`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Log {
+    /// Origin of the checkpoints, for example `simpul.example/demo`. The access log's is `<origin>/access`.
+    pub origin: String,
+    /// A segment that has reached this size is sealed; bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub segment_bytes: Option<u64>,
+    /// A frame takes no further submission beyond this size; bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frame_bytes_max: Option<usize>,
+    /// Events that may wait for the writer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queue_events_max: Option<usize>,
+    /// Data keys kept on disk ahead of use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_pool: Option<u32>,
+}
+
+/// `[directory]`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Directory {
+    /// Public key of the directory authority, 64 hex digits.
+    pub authority: String,
+    /// The authority's signed first submission; admitted at every start, which changes nothing after the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bootstrap: Option<ConfigPath>,
+}
+
+/// `[projection]`
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Projection {
+    /// Page cache of the read models, bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_bytes: Option<u64>,
+}
+
+/// `[nats]`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Nats {
+    /// For example `tls://127.0.0.1:4222`.
+    pub url: String,
+    /// CA of the server's certificate, PEM.
+    pub ca: ConfigPath,
+    /// The hub's certificate chain, PEM.
+    pub certificate: ConfigPath,
+    /// Its private key, PEM.
+    pub key: ConfigPath,
+    /// Publishes without an answer yet, per agency.
+    #[serde(default = "defaults::in_flight_max")]
+    pub in_flight_max: usize,
+    /// Days that an agency's stream keeps a message; 0 means for ever.
+    #[serde(default = "defaults::max_age_days")]
+    pub max_age_days: u32,
+}
+
+mod defaults {
+    /// A few for each connector, with room for desks; a connection takes some 100 KiB.
+    pub(super) fn connections_max() -> usize {
+        4_096
+    }
+
+    pub(super) fn in_flight_max() -> usize {
+        256
+    }
+
+    pub(super) fn max_age_days() -> u32 {
+        30
+    }
+}
+
+impl Config {
+    /// Reads a configuration file.
+    ///
+    /// # Errors
+    /// What is wrong, with file, line and key.
+    pub fn load(file: &Path) -> anyhow::Result<Self> {
+        Ok(simpul_runtime::load_config(file)?)
+    }
+
+    /// The whole configuration with its defaults, as TOML. It holds no secrets, only the names of their files.
+    ///
+    /// # Errors
+    /// Where a path is not UTF-8.
+    pub fn dump(&self) -> anyhow::Result<String> {
+        toml::to_string(self).context("a value cannot be written as TOML")
+    }
+
+    /// Origin of the access log.
+    pub fn access_origin(&self) -> String {
+        format!("{}/access", self.log.origin)
+    }
+
+    /// The publisher's part.
+    pub fn nats_config(&self) -> Option<NatsConfig> {
+        let nats = self.nats.as_ref()?;
+        let mut config = NatsConfig::new(&nats.url, &*nats.ca, &*nats.certificate, &*nats.key);
+        config.in_flight_max = nats.in_flight_max;
+        config.max_age = Duration::from_secs(u64::from(nats.max_age_days) * 24 * 3_600);
+        Some(config)
+    }
+
+    /// One of the hub's logs below `data_dir`.
+    pub(crate) fn log_config(&self, folder: &str, origin: String) -> simpul_log::Config {
+        let mut config = simpul_log::Config::new(self.data_dir.join(folder), origin);
+        config.segment_bytes = self.log.segment_bytes.unwrap_or(config.segment_bytes);
+        config.frame_bytes_max = self.log.frame_bytes_max.unwrap_or(config.frame_bytes_max);
+        config.queue_events_max = self.log.queue_events_max.unwrap_or(config.queue_events_max);
+        config.key_pool = self.log.key_pool.unwrap_or(config.key_pool);
+        config
+    }
+
+    /// Checks the values themselves; [`crate::material::Material::load`] checks the files they name.
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
+        ensure!(!self.realm.is_empty(), "realm must not be empty");
+        ensure!(self.listen.connections_max > 0, "listen.connections_max must be at least 1");
+        ensure!(
+            self.listen.metrics.ip().is_loopback(),
+            "listen.metrics must be a loopback address: it is served without authentication"
+        );
+        let origin = &self.log.origin;
+        if origin.is_empty() || origin.contains(|char: char| char.is_whitespace() || char == '+') {
+            bail!("log.origin must be a name without white space and '+'");
+        }
+        if let Some(nats) = self.nats_config() {
+            nats.check()?;
+        }
+        Ok(())
+    }
+}
+
+/// Reads a file of the configuration, naming the key where it fails.
+pub(crate) fn read(key: &str, path: &Path) -> anyhow::Result<Vec<u8>> {
+    fs::read(path).with_context(|| format!("{key}: cannot read {}", path.display()))
+}

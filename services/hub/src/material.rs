@@ -1,0 +1,67 @@
+//! Everything that is read from the files which the configuration names, before anything is opened or bound.
+
+use std::path::Path;
+
+use anyhow::{Context, anyhow};
+use bytes::Bytes;
+use prost::Message;
+use simpul_proto::v1;
+use simpul_signing::{MasterKey, SigningKey};
+use simpul_tlog::note::NoteSigner;
+
+use crate::{
+    config::{Config, read},
+    tls,
+};
+
+/// Keys, certificates and the bootstrap submission. Holds secrets: no `Debug`.
+pub(crate) struct Material {
+    pub(crate) log: NoteSigner,
+    pub(crate) access: NoteSigner,
+    pub(crate) verdict: SigningKey,
+    pub(crate) master: MasterKey,
+    pub(crate) authority: [u8; 32],
+    pub(crate) bootstrap: Option<v1::Submission>,
+    pub(crate) tls: rustls::ServerConfig,
+}
+
+impl Material {
+    /// Checks the configuration and reads what it names.
+    pub(crate) fn load(config: &Config) -> anyhow::Result<Self> {
+        config.check()?;
+        let log = signing_key("keys.log", &config.keys.log)?;
+        let access = signing_key("keys.access", &config.keys.access)?;
+        let master = text("keys.master", &config.keys.master)?;
+        let authority = data_encoding::HEXLOWER_PERMISSIVE.decode(config.directory.authority.as_bytes());
+        let authority = authority.ok().and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
+        let bootstrap = match &config.directory.bootstrap {
+            Some(path) => {
+                let bytes = Bytes::from(read("directory.bootstrap", path)?);
+                let submission = v1::Submission::decode(bytes);
+                Some(submission.with_context(|| format!("{} is not a submission", path.display()))?)
+            }
+            None => None,
+        };
+        Ok(Self {
+            log: NoteSigner::new(&config.log.origin, &log.seed()),
+            access: NoteSigner::new(&config.access_origin(), &access.seed()),
+            verdict: signing_key("keys.verdict", &config.keys.verdict)?,
+            master: MasterKey::from_text(&master)
+                .map_err(|error| anyhow!("keys.master: {}: {error}", config.keys.master.display()))?,
+            authority: authority.context("directory.authority must be 64 hex digits")?,
+            bootstrap,
+            tls: tls::server_config(&config.tls)?,
+        })
+    }
+}
+
+fn signing_key(key: &str, path: &Path) -> anyhow::Result<SigningKey> {
+    SigningKey::from_text(&text(key, path)?).map_err(|error| anyhow!("{key}: {}: {error}", path.display()))
+}
+
+/// A one-line file, without its line end.
+fn text(key: &str, path: &Path) -> anyhow::Result<String> {
+    let text = String::from_utf8(read(key, path)?);
+    let text = text.map_err(|_| anyhow!("{key}: {} is not text", path.display()))?;
+    Ok(text.trim_end().to_owned())
+}
