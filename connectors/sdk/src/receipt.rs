@@ -3,9 +3,9 @@
 
 use simpul_proto::v1;
 use simpul_tlog::{
-    checkpoint::Checkpoint,
+    checkpoint::{self, Checkpoint, CheckpointError},
     leaf_hash,
-    note::{NoteVerifier, SignedNote},
+    note::{NoteError, NoteVerifier, SignedNote},
     proof::verify_inclusion,
 };
 use simpul_types::{Digest, Leaf, LeafIndex, Receipt};
@@ -53,8 +53,11 @@ pub enum ReceiptError {
         source: simpul_tlog::proof::ProofError,
     },
     /// The checkpoint is malformed or not signed by the configured log.
-    #[error("the checkpoint is not one of the configured log: {0}")]
-    Checkpoint(String),
+    #[error("the checkpoint is not one of the configured log")]
+    Checkpoint(#[from] CheckpointError),
+    /// The configured verifier key cannot be read.
+    #[error("the log's verifier key")]
+    Verifier(#[source] NoteError),
     /// The log shows fewer leaves than it did before.
     #[error("LOG-3: the log has shrunk from {before} to {now} leaves")]
     Shrunk {
@@ -73,10 +76,9 @@ impl ReceiptVerifier {
     /// not checked. `newest`: the largest tree seen by an earlier run.
     ///
     /// # Errors
-    /// [`ReceiptError::Checkpoint`] where the key cannot be read.
+    /// [`ReceiptError::Verifier`] where the key cannot be read.
     pub fn new(log_verifier: Option<&str>, newest: Option<Seen>) -> Result<Self, ReceiptError> {
-        let log = log_verifier.map(str::parse::<NoteVerifier>).transpose();
-        let log = log.map_err(|error| ReceiptError::Checkpoint(error.to_string()))?;
+        let log = log_verifier.map(NoteVerifier::parse).transpose().map_err(ReceiptError::Verifier)?;
         Ok(Self { log, newest, last: None })
     }
 
@@ -122,12 +124,11 @@ impl ReceiptVerifier {
         if let Some((_, checkpoint)) = self.last.as_ref().filter(|(text, _)| text == note) {
             return Ok(Seen { size: checkpoint.size, root: checkpoint.root });
         }
-        let failed = |error: &dyn std::fmt::Display| ReceiptError::Checkpoint(error.to_string());
         let checkpoint = match &self.log {
-            Some(log) => Checkpoint::open(note, log).map_err(|error| failed(&error))?,
+            Some(log) => checkpoint::open(note, log)?,
             None => {
-                let note = SignedNote::parse(note).map_err(|error| failed(&error))?;
-                Checkpoint::parse(&note.text).map_err(|error| failed(&error))?
+                let note = SignedNote::parse(note).map_err(CheckpointError::from)?;
+                Checkpoint::parse(&note.text)?
             }
         };
         let seen = Seen { size: checkpoint.size, root: checkpoint.root };

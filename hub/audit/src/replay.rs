@@ -64,6 +64,7 @@ struct TypeOfHeader {
 pub struct ReplayCounter {
     started: Instant,
     summary: ReplaySummary,
+    last_leaf: Option<u64>,
 }
 
 impl Default for ReplayCounter {
@@ -75,10 +76,11 @@ impl Default for ReplayCounter {
 impl ReplayCounter {
     /// Nothing yet; the clock runs from now.
     pub fn new() -> Self {
-        Self { started: Instant::now(), summary: ReplaySummary::default() }
+        Self { started: Instant::now(), summary: ReplaySummary::default(), last_leaf: None }
     }
 
-    /// One leaf: its index and bytes, and position, header and sealed bytes of each event that came with it.
+    /// One leaf: its index and bytes, and position, header and sealed bytes of each event that came with it. A large leaf
+    /// comes in several parts over the wire; it counts as one leaf.
     ///
     /// # Errors
     /// [`ReplayError::Leaf`] or [`ReplayError::Header`].
@@ -105,7 +107,9 @@ impl ReplayCounter {
         }
         let agency = leaf.statement.sender.agency.as_str();
         *self.summary.by_agency.entry(agency.to_owned()).or_default() += self.summary.events - before;
-        self.summary.leaves += 1;
+        if self.last_leaf.replace(index) != Some(index) {
+            self.summary.leaves += 1;
+        }
         Ok(())
     }
 

@@ -164,6 +164,48 @@ async fn log_3_a_main_log_rolled_back_to_an_earlier_honest_state_is_found_throug
 }
 
 #[tokio::test]
+async fn log_3_a_main_log_that_was_rolled_back_and_went_on_otherwise_is_found_through_the_access_log() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut folder = Folder::new(dir.path()).await;
+    let earlier = tempfile::tempdir().unwrap();
+    support::copy(&dir.path().join("log"), &earlier.path().join("log"));
+    folder.desk(vec![Fact::licence("sisko-licence/a")]).await;
+    folder.look("kbri-yangon").await;
+    folder.close();
+
+    fs::remove_dir_all(dir.path().join("log")).unwrap();
+    support::copy(&earlier.path().join("log"), &dir.path().join("log"));
+    let mut folder = Folder::open(dir.path());
+    for _ in 0..3 {
+        folder.desk(vec![Fact::licence("sisko-licence/b")]).await;
+    }
+    folder.look("ombudsman").await;
+    folder.close();
+    let report = verify(dir.path(), &with_master());
+    let first = &report.violations[0];
+    assert_eq!((first.log, first.leaf), (LogName::Access, Some(0)), "{:?}", report.violations);
+    assert_eq!(first.what, "LOG-3: answered under a checkpoint that the main log does not have");
+}
+
+#[tokio::test]
+async fn a_folder_verifies_while_the_hub_goes_on_writing() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut folder = Folder::new(dir.path()).await;
+    let path = dir.path().to_owned();
+    let verifying = tokio::task::spawn_blocking(move || {
+        (0..20).map(|_| verify(&path, &VerifyOptions::default())).collect::<Vec<_>>()
+    });
+    while !verifying.is_finished() {
+        folder.desk(vec![Fact::licence("sisko-licence/a")]).await;
+        folder.look("ombudsman").await;
+    }
+    for report in verifying.await.unwrap() {
+        assert!(report.ok, "{:?}", report.violations);
+    }
+    folder.close();
+}
+
+#[tokio::test]
 async fn without_a_key_or_with_a_foreign_bootstrap_file_nothing_is_claimed() {
     let (dir, bootstrap) = honest(1).await;
     let other = Some(SigningKey::from_seed(&[8; 32]).unwrap().public_key());

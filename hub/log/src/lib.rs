@@ -34,3 +34,4 @@ pub use keystore::KeyError;
 pub use reader::{Opened, ReadError, Reader, Scan, StoredEvent, StoredLeaf};
 pub use recover::{OpenError, open, open_reader, open_with};
 pub use schema::Schema;
+pub use simpul_tlog::tree_hash;

@@ -71,16 +71,10 @@ impl Document {
         self.classes.entry(class).or_insert_with(|| Value::Object(Map::new()))
     }
 
-    /// The JSON object that a reader of these classes gets: `view`, `ref`, `position` and one member per class.
+    /// The JSON object that a reader of these classes gets: one member per class that has content.
     pub fn cut(&self, allowed: &BTreeSet<FieldClass>) -> Value {
-        let mut out = Map::new();
-        out.insert("view".into(), self.view.as_str().into());
-        out.insert("ref".into(), self.r#ref.clone().into());
-        out.insert("position".into(), self.position.get().into());
-        for (class, value) in self.classes.iter().filter(|(class, _)| allowed.contains(class)) {
-            out.insert(class.as_str().into(), value.clone());
-        }
-        Value::Object(out)
+        let seen = self.classes.iter().filter(|(class, _)| allowed.contains(class));
+        Value::Object(seen.map(|(class, value)| (class.as_str().to_owned(), value.clone())).collect())
     }
 
     /// Classes of the view that such a reader does not get, whether or not this document has content in them.

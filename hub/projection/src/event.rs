@@ -103,18 +103,25 @@ impl Payload {
     }
 }
 
-/// Header and payload of a stored event. `Ok(Err(_))` where the event itself is at fault, which no retry changes.
+/// An event that is at fault itself, which no retry changes.
+pub(crate) struct Fault {
+    /// Empty where the header does not say.
+    pub(crate) event_type: String,
+    pub(crate) why: Unreadable,
+}
+
+/// Header and payload of a stored event. `Ok(Err(_))` where the event itself is at fault.
 ///
 /// # Errors
 /// The disk.
 pub(crate) fn open(
     reader: &Reader,
     stored: &StoredEvent,
-) -> Result<Result<(Header, Payload), (String, Unreadable)>, ReadError> {
+) -> Result<Result<(Header, Payload), Fault>, ReadError> {
     let Ok(header) = Header::decode(&stored.header, "header") else {
-        return Ok(Err((String::new(), Unreadable::Header)));
+        return Ok(Err(Fault { event_type: String::new(), why: Unreadable::Header }));
     };
-    let fault = |why| Ok(Err((header.event_type.as_str().to_owned(), why)));
+    let fault = |why| Ok(Err(Fault { event_type: header.event_type.as_str().to_owned(), why }));
     let opened = match reader.open_payload(stored) {
         Ok(opened) => opened,
         Err(ReadError::Sealed(_) | ReadError::Key(KeyError::Slot(_))) => return fault(Unreadable::Key),

@@ -8,7 +8,7 @@ use crate::{
     key::{self, Id},
     overlay::Overlay,
     row::{ChangeRow, Changes},
-    state::State,
+    state::{Row, State},
 };
 
 /// Changes in one row; bounds what one row costs to read.
@@ -100,7 +100,7 @@ impl Walk {
     }
 
     /// The row after the last one read; at first the row that may hold `from`.
-    fn row(&self, state: &State) -> Result<Option<(Vec<u8>, Vec<u8>)>, StateError> {
+    fn row(&self, state: &State) -> Result<Option<Row>, StateError> {
         let end = key::changes(Position::new(u64::MAX), u16::MAX);
         if let Some(after) = &self.next {
             let mut start = after.clone();

@@ -6,7 +6,7 @@ use simpul_types::{AgencyCode, Leaf, Position};
 
 use crate::{
     error::StateError,
-    event::{self, Event, Unreadable},
+    event::{self, Event, Fault, Unreadable},
     feed::LeafChanges,
     key,
     overlay::Overlay,
@@ -69,8 +69,8 @@ impl Folder {
             assert_eq!(stored.position.get(), batch.tracking.position, "PRJ-2: positions are folded without a hole");
             let outcome = match self.read(stored, source.as_ref())? {
                 Ok(event) => projection::fold(&self.projections, &event, &mut batch.overlay)?,
-                Err((event_type, why)) => {
-                    let gap = Gap { event_type, reason: why.to_string() };
+                Err(fault) => {
+                    let gap = Gap { event_type: fault.event_type, reason: fault.why.to_string() };
                     batch.overlay.put_row(key::gap(stored.position), &gap);
                     batch.tracking.gaps += 1;
                     batch.gaps += 1;
@@ -90,8 +90,10 @@ impl Folder {
         &self,
         stored: &simpul_log::StoredEvent,
         source: Option<&AgencyCode>,
-    ) -> Result<Result<Event, (String, Unreadable)>, StateError> {
-        let Some(source) = source else { return Ok(Err((String::new(), Unreadable::Leaf))) };
+    ) -> Result<Result<Event, Fault>, StateError> {
+        let Some(source) = source else {
+            return Ok(Err(Fault { event_type: String::new(), why: Unreadable::Leaf }));
+        };
         let opened = event::open(&self.reader, stored)?;
         Ok(opened.map(|(header, payload)| Event {
             position: stored.position,

@@ -47,6 +47,6 @@ pub use read::{
     CaseFile, Change, ConflictNote, DirectoryAgency, DirectoryKey, DirectoryRows, GapNote, Health, Person, PersonId,
     ReadModels, RecordNote,
 };
-pub use rebuild::{Rebuild, rebuild_digest};
+pub use rebuild::{Rebuild, rebuild_digest, stored_digest};
 pub use runner::Handle;
-pub use state::StateDigest;
+pub use state::{Row, StateDigest};

@@ -20,7 +20,7 @@ pub(crate) struct Metrics {
 
 impl Metrics {
     pub(crate) fn register(&self, registry: &mut Registry) {
-        let registry = registry.sub_registry_with_prefix("simpul_projection");
+        let registry = registry.sub_registry_with_prefix("projection");
         registry.register("events", "Events folded into the read models", self.events.clone());
         registry.register("batches", "Batches committed", self.batches.clone());
         registry.register("failures", "Batches thrown away and folded again", self.failures.clone());

@@ -8,7 +8,7 @@ use crate::{
     error::StateError,
     key::Blind,
     row,
-    state::State,
+    state::{Row, State},
 };
 
 /// The store as a projection sees it: reads see the batch's own writes, nothing is on disk before the commit.
@@ -47,7 +47,7 @@ impl<'a> Overlay<'a> {
     ///
     /// # Errors
     /// The store.
-    pub fn scan(&self, prefix: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StateError> {
+    pub fn scan(&self, prefix: &[u8]) -> Result<Vec<Row>, StateError> {
         let mut rows: BTreeMap<Vec<u8>, Vec<u8>> = self.state.scan(prefix).collect::<Result<_, _>>()?;
         let written = self.writes.range(prefix.to_vec()..).take_while(|(key, _)| key.starts_with(prefix));
         for (key, value) in written {

@@ -1,6 +1,6 @@
 //! Builds the state from zero beside the live one and gives its digest, for `audit replay --compare` (PRJ-2).
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use simpul_log::Reader;
 use simpul_types::Position;
@@ -50,6 +50,15 @@ pub fn rebuild_digest(
     drop(state);
     std::fs::remove_dir_all(&rebuild.scratch)?;
     digest
+}
+
+/// Digest of the state that stands in `dir`, as it stands: nothing is adopted, followed or thrown away but what sled itself
+/// finds corrupt. The hub must not be running.
+///
+/// # Errors
+/// The store, also where another process has it open.
+pub fn stored_digest(dir: &Path, keys: &StateKeys) -> Result<StateDigest, StateError> {
+    State::open(dir, CACHE_BYTES, keys)?.digest()
 }
 
 fn build(

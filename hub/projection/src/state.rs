@@ -187,7 +187,9 @@ impl State {
 }
 
 /// A key with its row in clear.
-pub(crate) type RowResult = Result<(Vec<u8>, Vec<u8>), StateError>;
+pub type Row = (Vec<u8>, Vec<u8>);
+
+pub(crate) type RowResult = Result<Row, StateError>;
 
 /// Counts the starts of this store, in clear and beside the state: no two runs seal under the same nonces, so the number
 /// is on disk before the first row is sealed.

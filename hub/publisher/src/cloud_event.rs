@@ -110,8 +110,16 @@ mod tests {
 
     #[test]
     fn values_are_decoded_as_the_binding_says() {
-        assert_eq!(decode("%e2%82%ac%41").as_deref(), Some("€A"), "lower case and needless escapes are taken");
-        assert_eq!(decode(r#""a \"b\" %20c""#).as_deref(), Some("a \"b\"  c"), "quoted strings of older senders");
+        assert_eq!(
+            decode("%e2%82%ac%41").as_deref(),
+            Some("€A"),
+            "lower case and needless escapes are taken"
+        );
+        assert_eq!(
+            decode(r#""a \"b\" %20c""#).as_deref(),
+            Some("a \"b\"  c"),
+            "quoted strings of older senders"
+        );
         for broken in ["%C0%A0", "%4", "%zz", "\"open"] {
             assert_eq!(decode(broken), None, "{broken}");
         }

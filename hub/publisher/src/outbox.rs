@@ -90,7 +90,9 @@ pub enum OutboxError {
     #[error("visibility failed")]
     Visibility(#[source] FeedError),
     /// An entry whose bytes are not of this layout.
-    #[error("outbox entry {sequence} of {agency} is not of layout {LAYOUT}; delete the folder to derive it again")]
+    #[error(
+        "outbox entry {sequence} of {agency} is not of layout {LAYOUT}; delete the folder to derive it again"
+    )]
     Entry {
         /// Whose.
         agency: AgencyCode,
@@ -98,7 +100,9 @@ pub enum OutboxError {
         sequence: u64,
     },
     /// The read models have gone past a change that the outbox names, without giving it.
-    #[error("the change feed no longer has change {n} of position {position}; delete the outbox to derive it again")]
+    #[error(
+        "the change feed no longer has change {n} of position {position}; delete the outbox to derive it again"
+    )]
     Gone {
         /// Position of the change.
         position: u64,
@@ -224,7 +228,8 @@ impl Outbox {
             assert!(change.key >= next, "PUB-1: changes come in order");
             let present: ClassSet = change.document.classes.keys().copied().collect();
             let view = change.document.view;
-            let sight = self.0.visibility.at(Position::new(change.key.position)).map_err(OutboxError::Visibility)?;
+            let sight =
+                self.0.visibility.at(Position::new(change.key.position)).map_err(OutboxError::Visibility)?;
             for (agency, allowed) in sight.of(view) {
                 let classes = allowed.and(present);
                 if classes.is_empty() {

@@ -132,10 +132,9 @@ impl Publisher {
         let outbox = self.outbox.clone();
         let now = tokio::task::spawn_blocking(move || outbox.visibility().at(Position::new(u64::MAX))).await;
         let mut agencies: BTreeSet<_> = self.outbox.agencies().into_iter().collect();
-        match now {
-            Ok(Ok(sight)) => agencies.extend(sight.agencies().cloned()),
-            // Deriving asks the same and says what is wrong.
-            Ok(Err(_)) | Err(_) => {}
+        // Where it fails, deriving asks the same and says what is wrong.
+        if let Ok(Ok(sight)) = now {
+            agencies.extend(sight.agencies().cloned());
         }
         agencies
     }
@@ -208,7 +207,9 @@ impl Publisher {
         up: Connection,
     ) -> Result<(), PublishError> {
         let (mut derived, mut connection) = (self.outbox.subscribe(), self.status.connection());
-        let Some((mut next, mut stream_sequence)) = self.resume(context, agency).await? else { return Ok(()) };
+        let Some((mut next, mut stream_sequence)) = self.resume(context, agency).await? else {
+            return Ok(());
+        };
         let in_flight_max = self.config.in_flight_max;
         let mut window: VecDeque<Sent> = VecDeque::with_capacity(in_flight_max);
         loop {
@@ -343,9 +344,8 @@ impl Publisher {
     }
 
     fn count_pending(&self, agencies: &BTreeSet<AgencyCode>) {
-        let pending = |agency| {
-            self.outbox.last_sequence(agency).saturating_sub(self.outbox.published_sequence(agency))
-        };
+        let pending =
+            |agency| self.outbox.last_sequence(agency).saturating_sub(self.outbox.published_sequence(agency));
         let total: u64 = agencies.iter().map(pending).sum();
         self.metrics.pending.set(i64::try_from(total).unwrap_or(i64::MAX));
     }

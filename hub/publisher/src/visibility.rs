@@ -11,10 +11,10 @@ use crate::FeedError;
 
 /// Where the publisher learns what agencies may see.
 ///
-/// `at` MUST answer as the directory stood for the event at `position` (directory events below it applied, the event
-/// itself not), and MUST answer the same for ever: the outbox is a function of the log prefix (PUB-1), so a rebuild asks
-/// again and has to get the same messages. Where it cannot know, it MUST say so and not guess. It SHOULD be cheap; it is
-/// asked once per change, mostly in order. `Position::new(u64::MAX)` asks for the newest state.
+/// `at` MUST answer by the directory that the event at `position` was judged under, and MUST answer the same for ever: the
+/// outbox is a function of the log prefix (PUB-1), so a rebuild asks again and has to get the same messages. Where it
+/// cannot know, it MUST say so and not guess. It SHOULD be cheap; it is asked once per change, mostly in order.
+/// `Position::new(u64::MAX)` asks for the newest state.
 pub trait Visibility: Send + Sync + 'static {
     /// What every agency sees at `position`. Blocking I/O.
     ///

@@ -1,14 +1,23 @@
 //! Checkpoints (c2sp.org/tlog-checkpoint): origin, size and root of a log as the text of a signed note.
+//!
+//! | line of the text | |
+//! |---|---|
+//! | origin | not empty; for our logs the name of the key |
+//! | size | decimal, no sign, no leading zero |
+//! | root | base64 of 32 bytes |
+//! | extensions | none of ours; those of others are passed over, but signed: cosign a note's text, not [`Checkpoint::body`] |
+//!
+//! LOG-3: a log never signs two inconsistent checkpoints. That is the log's promise; this module only writes them down.
 
 use data_encoding::BASE64;
 use simpul_types::Digest;
 
-use crate::note::{NoteError, NoteSigner, NoteVerifier, SignedNote};
+use crate::note::{ED25519_TYPE, NoteError, NoteSigner, NoteVerifier, SignedNote};
 
 /// A tree head.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Checkpoint {
-    /// Which log; equals the name of its key.
+    /// Which log; equals the name of its key. No newline.
     pub origin: String,
     /// Number of leaves.
     pub size: u64,
@@ -20,9 +29,9 @@ pub struct Checkpoint {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CheckpointError {
     /// The note or its signature.
-    #[error("note")]
+    #[error("the checkpoint's note does not hold")]
     Note(#[from] NoteError),
-    /// A line of the body.
+    /// A line of the text.
     #[error("malformed checkpoint: {0}")]
     Body(&'static str),
     /// It is of another log.
@@ -52,14 +61,10 @@ impl Checkpoint {
         if lines.any(str::is_empty) {
             return Err(CheckpointError::Body("empty extension line"));
         }
-        let decimal = !size.is_empty() && size.bytes().all(|byte| byte.is_ascii_digit());
-        if !decimal || (size.len() > 1 && size.starts_with('0')) {
-            return Err(CheckpointError::Body("size"));
-        }
         let root = BASE64.decode(root.as_bytes()).ok().and_then(|root| root.try_into().ok());
         Ok(Self {
             origin: origin.into(),
-            size: size.parse().map_err(|_| CheckpointError::Body("size"))?,
+            size: parse_size(size).ok_or(CheckpointError::Body("size"))?,
             root: root.ok_or(CheckpointError::Body("root"))?,
         })
     }
@@ -73,18 +78,36 @@ impl Checkpoint {
     pub fn with_signature(&self, verifier: &NoteVerifier, signature: &[u8; 64]) -> String {
         format!("{}\n{}", self.body(), verifier.line(signature))
     }
+
+    /// Verifies a signed checkpoint of the log that this key belongs to: one good signature of an Ed25519 key whose
+    /// name is the origin.
+    ///
+    /// # Errors
+    /// [`CheckpointError`].
+    pub fn open(note: &str, verifier: &NoteVerifier) -> Result<Self, CheckpointError> {
+        if verifier.key_type() != ED25519_TYPE {
+            // A witness's word is no log's word.
+            return Err(NoteError::Key("a log signs with a key of type 1").into());
+        }
+        let note = SignedNote::open(note, std::slice::from_ref(verifier))?;
+        let checkpoint = Self::parse(&note.text)?;
+        if checkpoint.origin != verifier.name() {
+            return Err(CheckpointError::Origin(checkpoint.origin));
+        }
+        Ok(checkpoint)
+    }
 }
 
-/// Verifies a signed checkpoint of the log that this key belongs to.
+/// [`Checkpoint::open`].
 ///
 /// # Errors
 /// [`CheckpointError`].
 pub fn open(note: &str, verifier: &NoteVerifier) -> Result<Checkpoint, CheckpointError> {
-    let note = SignedNote::open(note, std::slice::from_ref(verifier))?;
-    let checkpoint = Checkpoint::parse(&note.text)?;
-    if checkpoint.origin == verifier.name() {
-        Ok(checkpoint)
-    } else {
-        Err(CheckpointError::Origin(checkpoint.origin))
-    }
+    Checkpoint::open(note, verifier)
+}
+
+fn parse_size(text: &str) -> Option<u64> {
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    let leading_zero = text.len() > 1 && text.starts_with('0');
+    if digits && !leading_zero { text.parse().ok() } else { None }
 }

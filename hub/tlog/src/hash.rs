@@ -1,49 +1,41 @@
 //! RFC 6962 hashing (SHA-256): leaves, nodes, and trees over hashes in memory.
 
-use ring::digest::{Context, SHA256, digest};
+use ring::digest::{self, Context, SHA256};
 use simpul_types::Digest;
+
+use crate::stored::Frontier;
 
 /// SHA-256(0x00 ‖ leaf).
 pub fn leaf_hash(leaf: &[u8]) -> Digest {
-    finish(&[&[0], leaf])
+    let mut context = Context::new(&SHA256);
+    context.update(&[0]);
+    context.update(leaf);
+    bytes(&context.finish())
 }
 
 /// SHA-256(0x01 ‖ left ‖ right).
 pub fn node_hash(left: &Digest, right: &Digest) -> Digest {
-    finish(&[&[1], left, right])
+    let mut input = [1; 65];
+    input[1..33].copy_from_slice(left);
+    input[33..].copy_from_slice(right);
+    bytes(&digest::digest(&SHA256, &input))
 }
 
 /// Root of the tree without leaves: SHA-256 of nothing.
 pub fn empty_root() -> Digest {
-    digest(&SHA256, &[]).as_ref().try_into().expect("SHA-256 has 32 bytes")
+    bytes(&digest::digest(&SHA256, &[]))
 }
 
-fn finish(parts: &[&[u8]]) -> Digest {
-    let mut context = Context::new(&SHA256);
-    parts.iter().for_each(|part| context.update(part));
-    context.finish().as_ref().try_into().expect("SHA-256 has 32 bytes")
-}
-
-/// Tree hash over leaves, in memory for O(log n) digests.
+/// MTH(leaves), in memory for O(log n) digests.
 pub fn tree_hash<'a>(leaves: impl Iterator<Item = &'a [u8]>) -> Digest {
-    // A stack of complete subtrees, largest first, as the bits of the count say.
-    let (mut stack, mut count) = (Vec::<Digest>::new(), 0u64);
+    let mut tree = Frontier::empty();
     for leaf in leaves {
-        let mut hash = leaf_hash(leaf);
-        let mut bits = count;
-        while bits & 1 == 1
-            && let Some(left) = stack.pop()
-        {
-            hash = node_hash(&left, &hash);
-            bits >>= 1;
-        }
-        stack.push(hash);
-        count += 1;
+        tree.add(leaf_hash(leaf), |_| {});
     }
-    fold(&stack)
+    tree.root()
 }
 
-/// Root over complete subtrees, largest first.
+/// Root over complete subtrees that get smaller from left to right; the empty root over none.
 pub(crate) fn fold(subtrees: &[Digest]) -> Digest {
     let mut rest = subtrees.iter().rev();
     match rest.next() {
@@ -66,18 +58,27 @@ pub fn root_of(leaf_hashes: &[Digest]) -> Digest {
 
 /// PATH(index, leaf hashes): the inclusion proof, from the leaf upward; empty where the index lies outside.
 pub fn path_of(leaf_hashes: &[Digest], index: usize) -> Vec<Digest> {
-    if leaf_hashes.len() <= 1 || index >= leaf_hashes.len() {
-        return Vec::new();
+    let (mut rest, mut index, mut path) = (leaf_hashes, index, Vec::new());
+    while rest.len() > 1 && index < rest.len() {
+        let at = split(rest.len());
+        let (left, right) = rest.split_at(at);
+        if index < at {
+            path.push(root_of(right));
+            rest = left;
+        } else {
+            path.push(root_of(left));
+            (rest, index) = (right, index - at);
+        }
     }
-    let at = split(leaf_hashes.len());
-    let (left, right) = leaf_hashes.split_at(at);
-    let (mut path, sibling) =
-        if index < at { (path_of(left, index), root_of(right)) } else { (path_of(right, index - at), root_of(left)) };
-    path.push(sibling);
+    path.reverse();
     path
 }
 
 /// Largest power of two below `length`, for `length` of at least 2.
 fn split(length: usize) -> usize {
     1 << (usize::BITS - 1 - (length - 1).leading_zeros())
+}
+
+fn bytes(digest: &digest::Digest) -> Digest {
+    digest.as_ref().try_into().expect("SHA-256 has 32 bytes")
 }

@@ -1,12 +1,19 @@
-//! What makes the log provable: the RFC 6962 tree, proofs, signed notes and checkpoints. No I/O and no panic on any input;
-//! the offline verifier uses the same code.
+//! What makes the log provable by anyone: the RFC 6962 tree, proofs, C2SP signed notes, checkpoints, cosignatures and
+//! tile paths. No I/O and no panic on any input; the offline verifier uses the same code as the hub.
+//!
+//! ```text
+//! leaf bytes ─leaf_hash─▶ stored::Frontier ─▶ stored hashes ─▶ inclusion and consistency proofs ─▶ proof::verify_*
+//!                               └─▶ root ─▶ checkpoint::Checkpoint ─sign─▶ note ─▶ cosignatures of witnesses
+//! ```
 //!
 //! Read [`stored`] for the tree as it is kept, [`proof`] for what a verifier does.
 
 pub mod checkpoint;
+pub mod cosignature;
 mod hash;
 pub mod note;
 pub mod proof;
 pub mod stored;
+pub mod tile;
 
 pub use hash::{empty_root, leaf_hash, node_hash, path_of, root_of, tree_hash};

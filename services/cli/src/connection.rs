@@ -15,15 +15,15 @@ use crate::trust;
 #[derive(Args, Clone)]
 pub struct ConnectionArgs {
     /// Client configuration, made by `simpul directory init`
-    #[arg(long, global = true, value_name = "FILE", default_value = "client.toml")]
+    #[arg(long, global = true, value_name = "FILE", default_value = "client.toml", help_heading = "Connection")]
     pub client: PathBuf,
 
     /// Ask the hub at this address in place of the configured one, for example https://localhost:7443
-    #[arg(long, global = true, value_name = "URL")]
+    #[arg(long, global = true, value_name = "URL", help_heading = "Connection")]
     pub endpoint: Option<String>,
 
     /// Pseudonym of the official who asks, 1 to 64 characters; it stands in the access log
-    #[arg(long, global = true, value_name = "PSEUDONYM")]
+    #[arg(long, global = true, value_name = "PSEUDONYM", help_heading = "Connection")]
     pub official: Option<String>,
 }
 
@@ -39,8 +39,9 @@ impl ConnectionArgs {
     /// # Errors
     /// Where it is missing or wrong, naming the key.
     pub fn load(&self) -> anyhow::Result<ClientFile> {
-        let mut file = ClientFile::load(&self.client)
-            .context("no client configuration; name one with --client, or make one with `simpul directory init`")?;
+        let mut file = ClientFile::load(&self.client).context(
+            "no client configuration; name one with --client, or make one with `simpul directory init`",
+        )?;
         if let Some(endpoint) = &self.endpoint {
             file.hub.endpoint.clone_from(endpoint);
             file.hub.check()?;

@@ -263,7 +263,10 @@ fn line(text: &str) -> String {
 /// Checks every name before the first file is made.
 fn check(options: &InitOptions) -> Result<Vec<Sender>, InitError> {
     let realm_valid = (1..=32).contains(&options.realm.len())
-        && options.realm.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+        && options
+            .realm
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
     if !realm_valid {
         let rule = "1 to 32 characters of a-z, 0-9 and '-'";
         return Err(InitError::Value { what: "realm", value: options.realm.clone(), rule });
@@ -283,7 +286,8 @@ fn check(options: &InitOptions) -> Result<Vec<Sender>, InitError> {
         let code: AgencyCode =
             agency.code.parse().map_err(|source| InitError::Name { name: agency.code.clone(), source })?;
         for connector in &agency.connectors {
-            let name = connector.parse().map_err(|source| InitError::Name { name: connector.clone(), source })?;
+            let name =
+                connector.parse().map_err(|source| InitError::Name { name: connector.clone(), source })?;
             senders.push(Sender { agency: code.clone(), connector: name });
         }
     }

@@ -85,7 +85,8 @@ fn change(headers: Option<&HeaderMap>, subject: &str, payload: &[u8]) -> anyhow:
     let attribute = |name: &str| {
         let value = headers.and_then(|headers| headers.get(name)).map(|value| value.as_str());
         let value = value.with_context(|| format!("a message on {subject} has no header {name}"))?;
-        cloud_event::decode(value).with_context(|| format!("header {name} is not encoded as the binding says"))
+        cloud_event::decode(value)
+            .with_context(|| format!("header {name} is not encoded as the binding says"))
     };
     ensure!(attribute("ce-specversion")? == "1.0", "a message on {subject} is not CloudEvents 1.0");
     Ok(Change {

@@ -41,7 +41,11 @@ pub fn refusal(status: tonic::Status) -> anyhow::Error {
 ///
 /// # Errors
 /// Where stdout does not take it.
-pub fn table<const N: usize>(out: &mut dyn Write, head: [&str; N], rows: &[[String; N]]) -> anyhow::Result<()> {
+pub fn table<const N: usize>(
+    out: &mut dyn Write,
+    head: [&str; N],
+    rows: &[[String; N]],
+) -> anyhow::Result<()> {
     let mut widths = head.map(|cell| cell.chars().count());
     for row in rows {
         for (width, cell) in widths.iter_mut().zip(row) {

@@ -48,7 +48,10 @@ enum Fate {
     Accepted(Accepted),
     /// Looked at and not sent.
     Good,
-    Refused { field: String, reason: String },
+    Refused {
+        field: String,
+        reason: String,
+    },
 }
 
 type Waiting = FuturesOrdered<BoxFuture<'static, anyhow::Result<(u64, Fate)>>>;
@@ -154,7 +157,10 @@ impl Report<'_> {
             Fate::Refused { field, reason } => {
                 self.refused += 1;
                 if self.json {
-                    json_line(self.out, &json!({ "line": line, "error": { "field": field, "reason": reason } }))?;
+                    json_line(
+                        self.out,
+                        &json!({ "line": line, "error": { "field": field, "reason": reason } }),
+                    )?;
                 } else if field.is_empty() {
                     remark(format_args!("line {line}: {reason}"));
                 } else {
@@ -188,7 +194,8 @@ fn open(path: &Path) -> anyhow::Result<Box<dyn BufRead>> {
 /// One line without its end; `None` at the end of the file.
 fn read_line(input: &mut dyn BufRead) -> anyhow::Result<Option<Vec<u8>>> {
     let mut line = Vec::new();
-    let read = input.take(LINE_BYTES_MAX as u64 + 1).read_until(b'\n', &mut line).context("reading the file")?;
+    let read =
+        input.take(LINE_BYTES_MAX as u64 + 1).read_until(b'\n', &mut line).context("reading the file")?;
     if read > LINE_BYTES_MAX {
         bail!("a line is longer than {LINE_BYTES_MAX} bytes: this is not a file of JSON lines");
     }

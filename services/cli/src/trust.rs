@@ -8,7 +8,10 @@ use prost::Message;
 use serde::{Deserialize, Serialize};
 use simpul_proto::v1;
 use simpul_signing::{VERDICT_TYPE, VerifyingKey};
-use simpul_tlog::{checkpoint::{self, Checkpoint}, note::NoteVerifier};
+use simpul_tlog::{
+    checkpoint::{self, Checkpoint},
+    note::NoteVerifier,
+};
 
 /// A verdict whose signature holds.
 pub struct CheckedVerdict {
@@ -34,7 +37,8 @@ pub fn verdict(
     if key.verify_dsse(VERDICT_TYPE, &signed.verdict, &signed.signature).is_err() {
         bail!("the verdict's signature does not hold under key {}", key.key_id());
     }
-    let verdict = v1::Verdict::decode(signed.verdict.clone()).context("the signed bytes are not a verdict")?;
+    let verdict =
+        v1::Verdict::decode(signed.verdict.clone()).context("the signed bytes are not a verdict")?;
     if verdict.version != 1 {
         bail!("the verdict has version {}, this tool knows 1", verdict.version);
     }
@@ -48,7 +52,8 @@ pub fn verdict(
 /// # Errors
 /// Where it is neither.
 pub fn verdict_key(text: &str) -> anyhow::Result<VerifyingKey> {
-    let text = text_or_file(text, |text| text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit()))?;
+    let text =
+        text_or_file(text, |text| text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit()))?;
     VerifyingKey::from_hex(text.trim()).ok().context("the verdict key is not 64 hex digits of an Ed25519 key")
 }
 
@@ -142,12 +147,9 @@ mod tests {
         let (key, log) = (SigningKey::generate(), signer([1; 32]));
         let text = serde_json::to_string(&Envelope::new(&signed(&key, &log))).expect("plain strings");
         let envelope: Envelope = serde_json::from_str(&text).expect("as written");
-        let checked = verdict(
-            &envelope.signed().expect("as written"),
-            &key.verifying_key(),
-            Some(&log.verifier()),
-        )
-        .expect("both signatures hold");
+        let checked =
+            verdict(&envelope.signed().expect("as written"), &key.verifying_key(), Some(&log.verifier()))
+                .expect("both signatures hold");
         assert_eq!(checked.checkpoint.map(|checkpoint| checkpoint.size), Some(3));
     }
 

@@ -22,7 +22,8 @@ const OPTIONS: SerializeOptions = SerializeOptions::new()
 /// Where the message is not of that name.
 pub fn of(name: &str, message: &impl Message) -> anyhow::Result<serde_json::Value> {
     let name = format!("simpul.v1.{name}");
-    let descriptor = POOL.get_message_by_name(&name).with_context(|| format!("{name} is not in the contract"))?;
+    let descriptor =
+        POOL.get_message_by_name(&name).with_context(|| format!("{name} is not in the contract"))?;
     let message = DynamicMessage::decode(descriptor, message.encode_to_vec().as_slice())?;
     Ok(message.serialize_with_options(serde_json::value::Serializer, &OPTIONS)?)
 }
@@ -33,7 +34,8 @@ mod tests {
 
     #[test]
     fn names_are_those_of_the_contract() {
-        let verdict = v1::Verdict { kind: v1::VerdictKind::Procedural as i32, position: 7, ..Default::default() };
+        let verdict =
+            v1::Verdict { kind: v1::VerdictKind::Procedural as i32, position: 7, ..Default::default() };
         let json = super::of("Verdict", &verdict).expect("a message of the contract");
         assert_eq!(json["kind"], "PROCEDURAL");
         assert_eq!(json["position"], 7);

@@ -1,1 +1,112 @@
-//! gRPC edge of the directory.
+//! gRPC edge of the directory: who takes part, and why something is or is not allowed. Only declared agencies are
+//! answered, and every answer has left an access entry before (QRY-1).
+//!
+//! Read [`DirectoryEdge`] first, then `question.rs` for how a request becomes a question to the policy.
+
+mod encode;
+mod question;
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use prost::Message;
+use simpul_audit::{AccessDraft, AccessLog};
+use simpul_policy::Directory;
+use simpul_proto::v1::{
+    self,
+    directory_service_server::{DirectoryService, DirectoryServiceServer},
+};
+use simpul_types::Caller;
+use tonic::{Request, Response, Status};
+
+/// The service.
+pub struct DirectoryEdge {
+    directory: Arc<ArcSwap<Directory>>,
+    access: Arc<AccessLog>,
+}
+
+impl DirectoryEdge {
+    /// The service on the directory that admission keeps.
+    pub fn new(directory: Arc<ArcSwap<Directory>>, access: Arc<AccessLog>) -> Self {
+        Self { directory, access }
+    }
+
+    /// The same as a tonic server.
+    pub fn into_server(self) -> DirectoryServiceServer<Self> {
+        DirectoryServiceServer::new(self)
+    }
+
+    /// The caller and the directory it is declared in; one directory per request, so that the answer is of one position.
+    fn enter<T>(&self, request: &Request<T>) -> Result<(Caller, Arc<Directory>), Status> {
+        let caller = request.extensions().get::<Caller>().cloned();
+        let caller =
+            caller.ok_or_else(|| Status::unauthenticated("this connection has no client certificate"))?;
+        let directory = self.directory.load_full();
+        if directory.agency(&caller.sender.agency).is_none() {
+            return Err(Status::permission_denied("this agency is not declared in the directory"));
+        }
+        Ok((caller, directory))
+    }
+
+    /// QRY-1: durable before the answer leaves; without it there is no answer.
+    async fn record(&self, draft: AccessDraft) -> Result<(), Status> {
+        self.access.record(draft).await.map(|_| ()).map_err(|error| {
+            tracing::error!(%error, "an access could not be recorded and was not answered");
+            Status::unavailable("the access log could not be written; try again later")
+        })
+    }
+}
+
+#[tonic::async_trait]
+impl DirectoryService for DirectoryEdge {
+    async fn list_agencies(
+        &self,
+        request: Request<v1::ListAgenciesRequest>,
+    ) -> Result<Response<v1::ListAgenciesResponse>, Status> {
+        let (caller, directory) = self.enter(&request)?;
+        self.record(AccessDraft {
+            caller: Some(caller),
+            action: "directory.list",
+            answer: "LISTED".into(),
+            directory_position: directory.position(),
+            ..AccessDraft::default()
+        })
+        .await?;
+        Ok(Response::new(v1::ListAgenciesResponse {
+            agencies: directory.agencies().map(encode::agency).collect(),
+            directory_position: directory.position().get(),
+            policy_version: directory.policy_version().into(),
+        }))
+    }
+
+    /// Answers for any agency: policies are public among those who take part.
+    async fn explain(
+        &self,
+        request: Request<v1::ExplainRequest>,
+    ) -> Result<Response<v1::ExplainResponse>, Status> {
+        let (caller, directory) = self.enter(&request)?;
+        let request = request.into_inner();
+        let question = question::Question::read(&request).map_err(Status::invalid_argument)?;
+        let (allowed, policies) = question.ask(&directory);
+        self.record(AccessDraft {
+            caller: Some(caller),
+            action: "directory.explain",
+            purpose: request.purpose.clone(),
+            answer: if allowed { "ALLOWED" } else { "DENIED" }.into(),
+            directory_position: directory.position(),
+            policies: policies.clone(),
+            parameters: request.encode_to_vec().into(),
+            ..AccessDraft::default()
+        })
+        .await?;
+        let directory_position = directory.position().get();
+        Ok(Response::new(v1::ExplainResponse { allowed, policies, directory_position }))
+    }
+
+    async fn enrol(&self, _: Request<v1::EnrolRequest>) -> Result<Response<v1::EnrolResponse>, Status> {
+        Err(Status::unimplemented(
+            "enrolment over the wire is not served yet; the directory authority declares connectors and keys in \
+             signed directory events",
+        ))
+    }
+}

@@ -39,13 +39,14 @@ impl Metrics {
     }
 }
 
-/// Accepts until `stopping` is cancelled; the receiver ends then.
+/// Accepts until `stopping` is cancelled; the receiver ends then. `cut` ends the connections themselves.
 pub(crate) fn accept(
     listener: TcpListener,
     tls: rustls::ServerConfig,
     connections_max: usize,
     metrics: Metrics,
     stopping: CancellationToken,
+    cut: CancellationToken,
 ) -> mpsc::Receiver<io::Result<Connection>> {
     let (ready, connections) = mpsc::channel(READY_MAX);
     let room = Arc::new(Semaphore::new(connections_max));
@@ -62,8 +63,9 @@ pub(crate) fn accept(
             };
             metrics.open.set(i64::try_from(connections_max - room.available_permits()).unwrap_or(i64::MAX));
             let (acceptor, ready, metrics) = (acceptor.clone(), ready.clone(), metrics.clone());
+            let cut = cut.clone();
             tokio::spawn(async move {
-                match identify(&acceptor, stream, permit).await {
+                match identify(&acceptor, stream, permit, cut).await {
                     Ok(connection) => {
                         metrics.accepted.inc();
                         // Fails only when tonic has stopped.
@@ -95,9 +97,10 @@ async fn identify(
     acceptor: &TlsAcceptor,
     stream: TcpStream,
     permit: OwnedSemaphorePermit,
+    cut: CancellationToken,
 ) -> Result<Connection, String> {
     stream.set_nodelay(true).map_err(|error| error.to_string())?;
     let handshake = tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await;
     let stream = handshake.map_err(|_| "handshake timed out")?.map_err(|error| error.to_string())?;
-    Connection::new(stream, permit).map_err(|error| error.to_string())
+    Connection::new(stream, permit, cut).map_err(|error| error.to_string())
 }

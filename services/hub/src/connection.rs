@@ -14,6 +14,7 @@ use tokio::{
     sync::OwnedSemaphorePermit,
 };
 use tokio_rustls::server::TlsStream;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tonic::transport::server::Connected;
 use x509_parser::{
     certificate::X509Certificate,
@@ -53,6 +54,8 @@ pub(crate) fn caller(certificate: &[u8]) -> Result<Caller, CallerError> {
 pub(crate) struct Connection {
     stream: TlsStream<TcpStream>,
     caller: Caller,
+    /// Ends the connection from our side, however long its streams would stay open.
+    cut: Pin<Box<WaitForCancellationFutureOwned>>,
     /// Counts against the cap as long as the connection lives.
     _permit: OwnedSemaphorePermit,
 }
@@ -61,10 +64,11 @@ impl Connection {
     pub(crate) fn new(
         stream: TlsStream<TcpStream>,
         permit: OwnedSemaphorePermit,
+        cut: CancellationToken,
     ) -> Result<Self, CallerError> {
         let certificates = stream.get_ref().1.peer_certificates().unwrap_or_default();
         let caller = caller(certificates.first().ok_or(CallerError::NoCertificate)?)?;
-        Ok(Self { stream, caller, _permit: permit })
+        Ok(Self { stream, caller, cut: Box::pin(cut.cancelled_owned()), _permit: permit })
     }
 }
 
@@ -82,6 +86,9 @@ impl AsyncRead for Connection {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if self.cut.as_mut().poll(context).is_ready() {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
         Pin::new(&mut self.stream).poll_read(context, buffer)
     }
 }

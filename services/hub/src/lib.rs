@@ -1,1 +1,19 @@
 //! Composition root: builds every part in flow order and stops them in the same order.
+//!
+//! In: `hub.toml`, keys, certificates. Out: a listening hub. No rules here: who may do what stands in the parts.
+//! Read [`start`] in `hub.rs` first.
+
+mod accept;
+mod config;
+mod connection;
+mod folder;
+mod hub;
+mod material;
+mod services;
+mod sights;
+mod tls;
+mod vitals;
+
+pub use config::{Config, Directory, Keys, Listen, Log, Nats, Projection, Tls};
+pub use folder::Addresses;
+pub use hub::{Hub, check, start};

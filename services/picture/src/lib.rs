@@ -1,1 +1,111 @@
-//! gRPC edge of the shared picture and its subscription.
+//! gRPC edge of the shared picture: one document at a time (`PictureService`), and every change that an agency is sent
+//! (`SubscriptionService`).
+//!
+//! ```text
+//! form ─▶ policy, per field class ─▶ wait for position ─▶ look up ─▶ cut ─▶ access entry (durable) ─▶ answer
+//!            └─ nothing allowed ─────────────────────────────────────────▶ access entry (durable) ─▶ PERMISSION_DENIED
+//! ```
+//!
+//! QRY-1: nothing leaves before the record of who asked is durable, be it a document, a refusal or the word that there is
+//! no such document. What policy withholds is named by the view's list of classes, so the names tell nothing of the person.
+
+mod document;
+mod fault;
+mod gate;
+mod watch;
+
+use std::{pin::Pin, sync::Arc};
+
+use arc_swap::ArcSwap;
+use futures_util::Stream;
+use simpul_audit::AccessLog;
+use simpul_policy::Directory;
+use simpul_projection::ReadModels;
+use simpul_proto::v1::{
+    self, picture_service_server::PictureService, subscription_service_server::SubscriptionService,
+};
+use simpul_publisher::Outbox;
+use simpul_types::IdSource;
+use tokio::sync::watch as signal;
+use tonic::{Request, Response, Status};
+
+pub use v1::{
+    picture_service_server::PictureServiceServer, subscription_service_server::SubscriptionServiceServer,
+};
+
+/// What the services need.
+pub struct Parts {
+    /// Where documents are read.
+    pub read_models: ReadModels,
+    /// What every agency is sent.
+    pub outbox: Outbox,
+    /// Where every look-up is recorded before it is answered.
+    pub access: Arc<AccessLog>,
+    /// Who may see what.
+    pub directory: Arc<ArcSwap<Directory>>,
+    /// Names incidents.
+    pub ids: Arc<dyn IdSource>,
+}
+
+/// `simpul.v1.PictureService` and `simpul.v1.SubscriptionService`. Cheap to clone.
+#[derive(Clone)]
+pub struct Service {
+    parts: Arc<Parts>,
+    stopping: signal::Sender<bool>,
+}
+
+impl Service {
+    /// From its parts.
+    pub fn new(parts: Parts) -> Self {
+        Self { parts: Arc::new(parts), stopping: signal::channel(false).0 }
+    }
+
+    /// The picture service, ready for a router.
+    pub fn picture_server(&self) -> PictureServiceServer<Self> {
+        PictureServiceServer::new(self.clone())
+    }
+
+    /// The subscription service, ready for a router.
+    pub fn subscription_server(&self) -> SubscriptionServiceServer<Self> {
+        SubscriptionServiceServer::new(self.clone())
+    }
+
+    /// Ends every open subscription with UNAVAILABLE, so that a stopping hub need not wait for those who follow.
+    pub fn end_subscriptions(&self) {
+        self.stopping.send_replace(true);
+    }
+}
+
+#[tonic::async_trait]
+impl PictureService for Service {
+    async fn get_case(
+        &self,
+        request: Request<v1::GetCaseRequest>,
+    ) -> Result<Response<v1::ViewDocument>, Status> {
+        document::case(&self.parts, &request).await.map(Response::new)
+    }
+
+    async fn get_placement(
+        &self,
+        request: Request<v1::GetPlacementRequest>,
+    ) -> Result<Response<v1::ViewDocument>, Status> {
+        document::placement(&self.parts, &request).await.map(Response::new)
+    }
+
+    async fn get_position(
+        &self,
+        request: Request<v1::GetPositionRequest>,
+    ) -> Result<Response<v1::GetPositionResponse>, Status> {
+        document::position(&self.parts, &request).await.map(Response::new)
+    }
+}
+
+#[tonic::async_trait]
+impl SubscriptionService for Service {
+    type WatchStream = Pin<Box<dyn Stream<Item = Result<v1::ViewChange, Status>> + Send>>;
+
+    async fn watch(&self, request: Request<v1::WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
+        let changes = watch::watch(Arc::clone(&self.parts), self.stopping.subscribe(), &request).await?;
+        Ok(Response::new(Box::pin(changes)))
+    }
+}

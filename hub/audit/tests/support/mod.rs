@@ -98,7 +98,7 @@ pub enum Fault {
 pub struct Folder {
     pub log: Appender,
     pub reader: Reader,
-    pub access: AccessLog,
+    pub access: Arc<AccessLog>,
     pub bootstrap: Bytes,
     sequences: HashMap<Sender, u64>,
 }
@@ -106,6 +106,17 @@ pub struct Folder {
 impl Folder {
     /// Opens both logs and writes the bootstrap submission, which registers `kp2mi/desk`.
     pub async fn new(dir: &Path) -> Self {
+        let mut folder = Self::open(dir);
+        let authority = sender("directory", "authority");
+        let desk = SigningKey::from_seed(&[2; 32]).unwrap();
+        let facts = vec![register(&sender("kp2mi", "desk"), &desk)];
+        let key = SigningKey::from_seed(&[1; 32]).unwrap();
+        folder.bootstrap = folder.submit(&authority, &key, facts, Fault::None).await;
+        folder
+    }
+
+    /// Opens both logs as they are.
+    pub fn open(dir: &Path) -> Self {
         let keys = |origin: &str| Keys { signer: signer(origin), wrap: master().wrap_key() };
         let config = |name: &str, origin: &str| Config {
             segment_bytes: 64 << 10,
@@ -116,16 +127,16 @@ impl Folder {
         let (log, reader) =
             simpul_log::open(config("log", ORIGIN), Schema::Submissions, keys(ORIGIN), clock()).unwrap();
         let origin = format!("{ORIGIN}/access");
-        let access = AccessLog::open(config("access", &origin), keys(&origin), clock()).unwrap();
+        let access = Arc::new(AccessLog::open(config("access", &origin), keys(&origin), clock()).unwrap());
         simpul_audit::verify::leave_verifier_keys(dir, &reader.verifier(), &access.reader().verifier())
             .unwrap();
-        let mut folder = Self { log, reader, access, bootstrap: Bytes::new(), sequences: HashMap::new() };
-        let authority = sender("directory", "authority");
-        let desk = SigningKey::from_seed(&[2; 32]).unwrap();
-        let facts = vec![register(&sender("kp2mi", "desk"), &desk)];
-        let key = SigningKey::from_seed(&[1; 32]).unwrap();
-        folder.bootstrap = folder.submit(&authority, &key, facts, Fault::None).await;
-        folder
+        let mut sequences = HashMap::new();
+        for sender in [sender("kp2mi", "desk"), sender("directory", "authority")] {
+            if let Some(next) = log.chain_next(&sender.to_string()) {
+                sequences.insert(sender, next);
+            }
+        }
+        Self { log, reader, access, bootstrap: Bytes::new(), sequences }
     }
 
     /// A submission of `kp2mi/desk`, as its key signs it.

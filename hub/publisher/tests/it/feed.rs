@@ -62,9 +62,8 @@ impl Script {
 
 impl Feed for Script {
     fn changes(&self, from: ChangeKey) -> Box<dyn Iterator<Item = Result<Change, FeedError>> + '_> {
-        let all = self.changes.lock().unwrap();
-        let start = all.partition_point(|change| change.key < from);
-        Box::new(all[start..].to_vec().into_iter().map(Ok))
+        let start = self.changes.lock().unwrap().partition_point(|change| change.key < from);
+        Box::new((start..).map_while(|index| self.changes.lock().unwrap().get(index).cloned().map(Ok)))
     }
 
     fn subscribe(&self) -> watch::Receiver<Position> {
@@ -72,7 +71,7 @@ impl Feed for Script {
     }
 
     fn checkpoint(&self) -> String {
-        format!("simpul.example/test\n{}\nAAAA\n\n— simpul.example/test AAAA\n", self.end.borrow())
+        format!("simpul.example/test\n{}\nAAAA\n\n— simpul.example/test AAAA\n", self.end.borrow().get())
     }
 
     fn history(&self) -> Option<[u8; 16]> {

@@ -34,7 +34,10 @@ async fn an_agency_reaches_nothing_of_another() {
         feed.cases(1);
         let heard = tokio::time::timeout(Duration::from_millis(200), subscription.next()).await;
         let from = heard.ok().flatten().map(|message| message.subject.to_string());
-        assert!(from.as_ref().is_none_or(|from| from.starts_with("simpul.kp2mi.")), "{subject} heard {from:?}");
+        assert!(
+            from.as_ref().is_none_or(|from| from.starts_with("simpul.kp2mi.")),
+            "{subject} heard {from:?}"
+        );
     }
 
     // Writing, into its own stream or another's, and managing streams.
@@ -47,7 +50,10 @@ async fn an_agency_reaches_nothing_of_another() {
         "$JS.API.STREAM.CREATE.MINE",
         "$JS.API.STREAM.MSG.DELETE.SIMPUL_KP2MI",
     ] {
-        assert!(registry.request(subject, Bytes::from_static(b"{}")).await.is_err(), "{subject} was answered");
+        assert!(
+            registry.request(subject, Bytes::from_static(b"{}")).await.is_err(),
+            "{subject} was answered"
+        );
     }
 
     // A push consumer may deliver to any subject of its account; it must not reach the other agency's stream.

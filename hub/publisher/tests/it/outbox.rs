@@ -50,7 +50,10 @@ async fn pub_1_sequences_are_gapless_per_agency_and_cut_by_what_it_sees() {
         assert!(messages.iter().zip(1..).all(|(message, sequence)| message.sequence == sequence));
         assert!(messages.windows(2).all(|pair| pair[0].key < pair[1].key), "in order");
     }
-    assert_eq!(registry[0].json, r#"{"identity":{"name":"Sample Person 0"},"position":0,"ref":"case-0","reference":{"stage":0},"view":"case"}"#);
+    assert_eq!(
+        registry[0].json,
+        r#"{"identity":{"name":"Sample Person 0"},"position":0,"ref":"case-0","reference":{"stage":0},"view":"case"}"#
+    );
     assert_eq!(police[3].json, r#"{"position":4,"ref":"case-x","suspect":"only suspects","view":"case"}"#);
     let first = r#"{"position":5,"ref":"case-5","reference":{"stage":5},"view":"case"}"#;
     assert_eq!(mission[0].json, first, "nothing before it joined");

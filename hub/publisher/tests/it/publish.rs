@@ -89,7 +89,8 @@ async fn two_agencies_get_different_fields_of_one_case_and_late_joiners_its_last
         }
     };
     let last = tokio::time::timeout(PATIENCE, waiting).await.expect("the last values are filled");
-    let mut newest: Vec<_> = last.iter().map(|got| (got.subject.clone(), got.header("ce-position"))).collect();
+    let mut newest: Vec<_> =
+        last.iter().map(|got| (got.subject.clone(), got.header("ce-position"))).collect();
     newest.sort();
     assert_eq!(newest[0], ("simpul.kbri-yangon.case.case-0".into(), "28".into()));
     assert_eq!(newest[1], ("simpul.kbri-yangon.case.case-1".into(), "29".into()));

@@ -55,7 +55,11 @@ pub async fn run(
     } else {
         write!(out, "{}", response.checkpoint)?;
         writeln!(out, "signature valid under {log}")?;
-        writeln!(out, "access log: {} at {} entries, key {}", access.origin, access.size, response.access_verifier_key)?;
+        writeln!(
+            out,
+            "access log: {} at {} entries, key {}",
+            access.origin, access.size, response.access_verifier_key
+        )?;
     }
     if let Some(path) = command.save {
         remark(format_args!("kept in {}", path.display()));

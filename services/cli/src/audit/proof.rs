@@ -8,7 +8,12 @@ use clap::Args;
 use data_encoding::BASE64;
 use serde_json::json;
 use simpul_proto::v1::{self, audit_service_client::AuditServiceClient};
-use simpul_tlog::{checkpoint::{self, Checkpoint}, leaf_hash, note::NoteVerifier, proof};
+use simpul_tlog::{
+    checkpoint::{self, Checkpoint},
+    leaf_hash,
+    note::NoteVerifier,
+    proof,
+};
 use simpul_types::{Digest, Leaf};
 use tonic::transport::Channel;
 
@@ -55,7 +60,8 @@ pub async fn newest(
     log: &NoteVerifier,
 ) -> anyhow::Result<Checkpoint> {
     let response = answer(client.get_checkpoint(v1::GetCheckpointRequest {}).await)?;
-    checkpoint::open(&response.checkpoint, log).context("the hub's checkpoint does not hold under the log's key")
+    checkpoint::open(&response.checkpoint, log)
+        .context("the hub's checkpoint does not hold under the log's key")
 }
 
 /// Fetches the proof of one leaf and checks it; gives back the leaf bytes and the length of the proof.
@@ -105,11 +111,7 @@ async fn inclusion(
     writeln!(
         out,
         "  {} event(s) from position {} by {}, signed with key {}, admitted {}",
-        leaf.statement.event_count,
-        leaf.first_position,
-        leaf.statement.sender,
-        leaf.key_id,
-        leaf.admitted_at
+        leaf.statement.event_count, leaf.first_position, leaf.statement.sender, leaf.key_id, leaf.admitted_at
     )?;
     Ok(())
 }
@@ -135,15 +137,20 @@ async fn consistency(
     let request = v1::GetConsistencyProofRequest { old_size: old.size, new_size: newest.size };
     let response = answer(client.get_consistency_proof(request).await)?;
     let hashes = digests(&response.proof)?;
-    proof::verify_consistency(old.size, newest.size, &hashes, &old.root, &newest.root)
-        .with_context(|| format!("the log was rewritten since {shown}: the consistency proof does not hold"))?;
+    proof::verify_consistency(old.size, newest.size, &hashes, &old.root, &newest.root).with_context(
+        || format!("the log was rewritten since {shown}: the consistency proof does not hold"),
+    )?;
     if json {
         return json_line(
             out,
             &json!({ "valid": true, "old_size": old.size, "new_size": newest.size, "hashes": hashes.len() }),
         );
     }
-    writeln!(out, "the log only grew: from {} to {} leaves, nothing before was changed", old.size, newest.size)?;
+    writeln!(
+        out,
+        "the log only grew: from {} to {} leaves, nothing before was changed",
+        old.size, newest.size
+    )?;
     Ok(())
 }
 

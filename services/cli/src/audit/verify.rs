@@ -7,7 +7,7 @@ use std::{
     process::ExitCode,
 };
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use clap::Args;
 use data_encoding::HEXLOWER_PERMISSIVE;
 use simpul_audit::verify::{LogReport, VerifyOptions, VerifyReport, verify_data};
@@ -55,8 +55,11 @@ struct Source {
 
 pub fn run(command: &Verify, json: bool, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
     let Some(data) = &command.source.data else {
-        bail!("--url needs the hub's static tiles, which are not served yet; use --data, or `simpul audit replay`");
+        bail!(
+            "--url needs the hub's static tiles, which are not served yet; use --data, or `simpul audit replay`"
+        );
     };
+    ensure!(data.join("log").is_dir(), "{} is not a hub's data folder: it has no folder log", data.display());
     let options = VerifyOptions {
         log: command.log_key.as_deref().map(trust::log_key).transpose()?,
         access: command.access_key.as_deref().map(trust::log_key).transpose()?,
@@ -121,7 +124,9 @@ fn authority(text: &str) -> anyhow::Result<[u8; 32]> {
         _ => text.into(),
     };
     let bytes = HEXLOWER_PERMISSIVE.decode(text.trim().as_bytes()).ok();
-    bytes.and_then(|bytes| bytes.try_into().ok()).context("--authority takes 64 hex digits or a file that holds them")
+    bytes
+        .and_then(|bytes| bytes.try_into().ok())
+        .context("--authority takes 64 hex digits or a file that holds them")
 }
 
 /// Reads a master key file.

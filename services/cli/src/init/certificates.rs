@@ -96,7 +96,8 @@ fn params(subject: &str, now: Timestamp) -> CertificateParams {
         .date()
         .yesterday()
         .unwrap_or(jiff::civil::Date::constant(1970, 1, 1));
-    let on = |year: i16| date_time_ymd(year.into(), day.month().unsigned_abs(), day.day().unsigned_abs().min(28));
+    let on =
+        |year: i16| date_time_ymd(year.into(), day.month().unsigned_abs(), day.day().unsigned_abs().min(28));
     params.not_before = on(day.year());
     params.not_after = on(day.year() + VALID_YEARS);
     params

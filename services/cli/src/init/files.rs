@@ -16,8 +16,11 @@ impl Folder {
     pub(super) fn create_new(path: &Path) -> Result<Self, InitError> {
         let failed = |source| InitError::Write { path: path.into(), source };
         match path.read_dir() {
-            Ok(mut entries) if entries.next().is_some() => return Err(InitError::Occupied(path.into())),
-            Ok(_) => {}
+            Ok(entries) => {
+                if entries.count() > 0 {
+                    return Err(InitError::Occupied(path.into()));
+                }
+            }
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 builder().recursive(true).create(path).map_err(failed)?;
             }

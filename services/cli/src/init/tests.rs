@@ -23,15 +23,14 @@ fn the_bootstrap_submission_is_signed_by_the_authority_and_declares_everyone() {
     let authority = VerifyingKey::from_hex(&realm.authority_key).expect("a key");
     assert_eq!(submission.key_id, authority.key_id());
     assert_eq!(submission.statement.sender.to_string(), "directory/authority");
-    assert!(authority.verify_dsse(SUBMISSION_TYPE, &submission.statement_bytes, &submission.signature).is_ok());
+    assert!(
+        authority.verify_dsse(SUBMISSION_TYPE, &submission.statement_bytes, &submission.signature).is_ok()
+    );
     let headers = submission.events.iter().map(|event| event.header_bytes.as_ref());
     assert_eq!(simpul_tlog::tree_hash(headers), submission.statement.events_root);
     let mut declared = Vec::new();
     for event in &submission.events {
-        assert_eq!(
-            simpul_signing::commitment(&event.salt, &event.payload),
-            event.header.payload_commitment
-        );
+        assert_eq!(simpul_signing::commitment(&event.salt, &event.payload), event.header.payload_commitment);
         declared.push(event.header.event_type.as_str().rsplit('.').next().unwrap_or_default().to_string());
         if event.header.event_type.as_str().ends_with("KeyRegistered") {
             let key = directory::KeyRegistered::decode(event.payload.clone()).expect("its own type");
@@ -53,9 +52,8 @@ fn every_client_configuration_can_be_loaded_and_names_its_certificate() {
         assert_eq!(file.hub.endpoint, format!("https://localhost:{}", options.grpc_port));
         assert_eq!(file.hub.log_verifier.as_deref(), Some(realm.log_vkey.as_str()));
         let pem = fs::read_to_string(file.hub.certificate_pem).expect("a certificate");
-        let der = data_encoding::BASE64.decode(
-            pem.lines().filter(|line| !line.starts_with('-')).collect::<String>().as_bytes(),
-        );
+        let der = data_encoding::BASE64
+            .decode(pem.lines().filter(|line| !line.starts_with('-')).collect::<String>().as_bytes());
         let der = der.expect("PEM");
         let spiffe = sender.spiffe();
         assert!(der.windows(spiffe.len()).any(|window| window == spiffe.as_bytes()), "{sender}");
@@ -104,7 +102,10 @@ fn names_are_checked_before_the_first_file() {
         assert!(!options.out.exists());
         error
     };
-    assert!(matches!(refused(|options| options.realm = "A b".into()), InitError::Value { what: "realm", .. }));
+    assert!(matches!(
+        refused(|options| options.realm = "A b".into()),
+        InitError::Value { what: "realm", .. }
+    ));
     assert!(matches!(refused(|options| options.hosts.clear()), InitError::Value { what: "host", .. }));
     assert!(matches!(refused(|options| options.agencies[0].code = "KP2MI".into()), InitError::Name { .. }));
 }

@@ -28,7 +28,13 @@ pub fn verdict(checked: &CheckedVerdict, json: bool, out: &mut dyn Write) -> any
         return json_line(out, &value);
     }
     let verdict = &checked.verdict;
-    writeln!(out, "{}  (judged for {}, rule set {})", verdict.kind().as_str_name(), or_dash(&verdict.valid_at), or_dash(&verdict.rule_set))?;
+    writeln!(
+        out,
+        "{}  (judged for {}, rule set {})",
+        verdict.kind().as_str_name(),
+        or_dash(&verdict.valid_at),
+        or_dash(&verdict.rule_set)
+    )?;
     let scheme = match verdict.scheme() {
         v1::Scheme::Unspecified => "-",
         scheme => scheme.as_str_name(),
@@ -52,7 +58,14 @@ pub fn verdict(checked: &CheckedVerdict, json: bool, out: &mut dyn Write) -> any
     if !verdict.can_answer.is_empty() {
         writeln!(out, "  can answer     {}", verdict.can_answer.join(", "))?;
     }
-    writeln!(out, "  answered       {} to {} for {}, access entry {}", time(verdict.answered_at_us), verdict.agency, verdict.purpose, verdict.access_entry)?;
+    writeln!(
+        out,
+        "  answered       {} to {} for {}, access entry {}",
+        time(verdict.answered_at_us),
+        verdict.agency,
+        verdict.purpose,
+        verdict.access_entry
+    )?;
     writeln!(out, "  signature      valid, key {}", checked.key_id)?;
     match &checked.checkpoint {
         Some(checkpoint) => writeln!(

@@ -2,8 +2,10 @@
 
 use super::draw::Draw;
 
-const FIRST: &[&str] = &["Ba", "Da", "Ka", "La", "Ma", "Na", "Ra", "Sa", "Ta", "Wa", "Ju", "Ru", "Su", "Wi", "Ye", "Lo"];
-const MIDDLE: &[&str] = &["ri", "ni", "lu", "mi", "ndo", "ngga", "rta", "sti", "wa", "ya", "bi", "do", "ka", "le"];
+const FIRST: &[&str] =
+    &["Ba", "Da", "Ka", "La", "Ma", "Na", "Ra", "Sa", "Ta", "Wa", "Ju", "Ru", "Su", "Wi", "Ye", "Lo"];
+const MIDDLE: &[&str] =
+    &["ri", "ni", "lu", "mi", "ndo", "ngga", "rta", "sti", "wa", "ya", "bi", "do", "ka", "le"];
 const FEMALE: &[&str] = &["nah", "ti", "sih", "wati", "ni", "yah", "lin", "ri"];
 const MALE: &[&str] = &["no", "to", "min", "di", "man", "rjo", "dun", "wan"];
 const TOWNS: &[&str] = &["Karang", "Sumber", "Rawa", "Tanjung", "Muara", "Lembah", "Bukit", "Padang"];
@@ -22,7 +24,7 @@ pub(super) fn person(draw: &mut Draw, female: bool) -> String {
 }
 
 fn word(draw: &mut Draw, female: bool) -> String {
-    let mut word = String::from(*draw.pick(FIRST));
+    let mut word = String::from(draw.pick(FIRST));
     for _ in 0..=draw.below(2) {
         word.push_str(draw.pick(MIDDLE));
     }

@@ -17,9 +17,9 @@ const CARDS: u64 = 10_000_000_000;
 
 /// Codes of regencies that send workers abroad; each stands for twenty districts.
 const REGENCIES: &[u16] = &[
-    1871, 3201, 3204, 3205, 3209, 3212, 3213, 3215, 3301, 3302, 3304, 3305, 3308, 3311, 3315, 3318, 3324, 3327,
-    3328, 3402, 3501, 3502, 3504, 3505, 3506, 3507, 3509, 3510, 3518, 3519, 3604, 5102, 5201, 5202, 5203, 5301,
-    5302, 5304, 6101, 7501,
+    1871, 3201, 3204, 3205, 3209, 3212, 3213, 3215, 3301, 3302, 3304, 3305, 3308, 3311, 3315, 3318, 3324,
+    3327, 3328, 3402, 3501, 3502, 3504, 3505, 3506, 3507, 3509, 3510, 3518, 3519, 3604, 5102, 5201, 5202,
+    5203, 5301, 5302, 5304, 6101, 7501,
 ];
 
 /// Who a person is, whatever any source says.
@@ -49,7 +49,11 @@ impl Person {
         let day = birth.day() + if female { 40 } else { 0 };
         Self {
             nik: format!("{area}{day:02}{:02}{:02}{number:04}", birth.month(), birth.year() % 100),
-            passport: format!("{}{:07}", draw.pick(&["C", "E", "X"]), spread(seed, "passport", index, PASSPORTS)),
+            passport: format!(
+                "{}{:07}",
+                draw.pick(&["C", "E", "X"]),
+                spread(seed, "passport", index, PASSPORTS)
+            ),
             card: format!("EKP{:010}", spread(seed, "card", index, CARDS)),
             name,
             female,

@@ -5,15 +5,15 @@
 
 use jiff::{ToSpan, civil::Date};
 
-use super::{
-    draw::Draw,
-    names,
-    person::Person,
-};
+use super::{draw::Draw, names, person::Person};
 
 /// Placements by scheme: P-to-P, individual, extensions and re-entries, G-to-G.
-const SCHEMES: &[(Scheme, u64)] =
-    &[(Scheme::PToP, 184_494), (Scheme::Individual, 26_008), (Scheme::ReEntry, 19_464), (Scheme::GToG, 6_398)];
+const SCHEMES: &[(Scheme, u64)] = &[
+    (Scheme::PToP, 184_494),
+    (Scheme::Individual, 26_008),
+    (Scheme::ReEntry, 19_464),
+    (Scheme::GToG, 6_398),
+];
 /// Placements with a defect, of placements in all.
 const DEFECT: (u64, u64) = (4_191, 297_434);
 /// Placing companies with a licence, April 2024.
@@ -101,6 +101,21 @@ impl Registry {
         self.companies
     }
 
+    /// The company that is suspended; it places only what is meant to be wrong.
+    pub(super) fn suspended_company(&self) -> u64 {
+        self.companies - 1
+    }
+
+    pub(super) fn permits(&self) -> u64 {
+        self.companies * DESTINATIONS.len() as u64
+    }
+
+    /// Company and destination of a permit.
+    pub(super) fn permit(&self, number: u64) -> (u64, &'static str) {
+        let destinations = DESTINATIONS.len() as u64;
+        (number / destinations, DESTINATIONS[(number % destinations) as usize].0.code)
+    }
+
     /// Name of a company.
     pub(super) fn company(&self, number: u64) -> String {
         names::company(&mut Draw::new(self.seed, "company", number), number + 1)
@@ -111,9 +126,9 @@ impl Registry {
         let mut draw = Draw::new(self.seed, "placement", index);
         let scheme = draw.weighted(SCHEMES);
         let destination = draw.weighted(DESTINATIONS);
-        let departure = Date::constant(2023, 9, 1).saturating_add(draw.between(0, 1_100).days());
+        let departure = Date::constant(2023, 9, 1).saturating_add(draw.between(0, 700).days());
         let placed = scheme == Scheme::PToP;
-        let defect = draw.share(DEFECT.0, DEFECT.1).then(|| *draw.pick(DEFECTS));
+        let defect = draw.share(DEFECT.0, DEFECT.1).then(|| draw.pick(DEFECTS));
         let defect = defect.filter(|defect| match defect {
             // Whoever places nobody has no licence that could be suspended, and leave is not a first departure.
             Defect::SuspendedPlacer => placed,
@@ -128,13 +143,16 @@ impl Registry {
             scheme,
             destination,
             occupation: match (household, destination.code) {
-                (true, _) => "DOMESTIC_WORKER",
-                (_, "JPN" | "ITA") => "CARER",
-                _ => "FACTORY",
+                (true, _) => "PEKERJA RUMAH TANGGA",
+                (_, "JPN" | "ITA") => "PERAWAT LANSIA",
+                _ => "OPERATOR PRODUKSI",
             },
             employer: names::employer(&mut draw, household),
             household,
-            company: placed.then(|| draw.below(self.companies)),
+            company: placed.then(|| match defect {
+                Some(Defect::SuspendedPlacer) => self.suspended_company(),
+                _ => draw.below(self.suspended_company()),
+            }),
             signed: departure.saturating_sub(draw.between(40, 90).days()),
             departure,
             first_departure: (scheme == Scheme::ReEntry)

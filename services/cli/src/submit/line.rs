@@ -49,10 +49,8 @@ pub fn parse(text: &[u8], streams: &StreamKey) -> Result<EventDraft, LineError> 
     let descriptor = catalogue::event_descriptor(event_type.as_str())
         .ok_or_else(|| wrong("type", "not in the catalogue of event types"))?;
     let purpose: Purpose = line.purpose.parse().map_err(|error| wrong("purpose", error))?;
-    let occurred_at: jiff::Timestamp = line
-        .occurred_at
-        .parse()
-        .map_err(|_| wrong("occurred_at", "not a time like 2026-02-11T08:00:00Z"))?;
+    let occurred_at: jiff::Timestamp =
+        line.occurred_at.parse().map_err(|_| wrong("occurred_at", "not a time like 2026-02-11T08:00:00Z"))?;
     if !matches!(line.data_category.as_str(), "general" | "specific") {
         return Err(wrong("data_category", "`general` or `specific`"));
     }
@@ -117,9 +115,10 @@ fn culprit(descriptor: &MessageDescriptor, value: &Value, path: &str) -> LineErr
         }
         return match (field.kind(), value) {
             (Kind::Message(inner), Value::Array(items)) if field.is_list() => {
-                let failing = items.iter().enumerate().find(|(_, item)| {
-                    DynamicMessage::deserialize(inner.clone(), (*item).clone()).is_err()
-                });
+                let failing = items
+                    .iter()
+                    .enumerate()
+                    .find(|(_, item)| DynamicMessage::deserialize(inner.clone(), (*item).clone()).is_err());
                 match failing {
                     Some((index, item)) => culprit(&inner, item, &format!("{path}[{index}]")),
                     None => wrong(path, kind(&field)),

@@ -15,7 +15,10 @@ use super::Replay;
 use crate::{audit::verify::master_key, output::json_line, progress::Progress, trust};
 
 pub fn run(command: &Replay, data: &Path, json: bool, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
-    let path = command.master_key.as_deref().context("--data needs --master-key: the log's keys are wrapped by it")?;
+    let path = command
+        .master_key
+        .as_deref()
+        .context("--data needs --master-key: the log's keys are wrapped by it")?;
     let master = master_key(path)?;
     let reader = open(command, data, &master)?;
     let end = reader.head().end;

@@ -5,7 +5,6 @@
 use std::{collections::HashMap, io::Write};
 
 use anyhow::{Context, ensure};
-use bytes::Bytes;
 use serde_json::json;
 use simpul_audit::ReplayCounter;
 use simpul_proto::v1::{
@@ -95,7 +94,10 @@ pub async fn run(
     drop(progress);
     if whole {
         ensure!(tree.size() == checkpoint.size, "the hub sent {} of {} leaves", tree.size(), checkpoint.size);
-        ensure!(tree.root() == checkpoint.root, "the leaves do not lead to the signed root: the log was altered");
+        ensure!(
+            tree.root() == checkpoint.root,
+            "the leaves do not lead to the signed root: the log was altered"
+        );
     }
     report(&counter, &checked, &checkpoint, whole, json, out)
 }
@@ -172,7 +174,11 @@ fn report(
     }
     super::print_summary(&summary, out)?;
     if whole {
-        writeln!(out, "  all {} leaves lead to the signed root: none altered, dropped or reordered", checkpoint.size)?;
+        writeln!(
+            out,
+            "  all {} leaves lead to the signed root: none altered, dropped or reordered",
+            checkpoint.size
+        )?;
     } else {
         writeln!(out, "  {} inclusion proofs hold in the log of {} leaves", checked.proofs, checkpoint.size)?;
     }

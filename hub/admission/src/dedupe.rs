@@ -1,0 +1,234 @@
+//! Stage 5: is it new, and does it follow on what the log holds? Under one short lock together with the Appender's
+//! `enqueue`, so that nothing comes between the question and the place in the log. Nothing here waits for the disk.
+//!
+//! ```text
+//! submission id known ─▶ Known       the first receipt, or SUBMISSION_ID_REUSED     (LOG-4, settled in `replay`)
+//! an event id known   ─▶ Replayed    the first receipt, EVENT_ID_REUSED or SEQUENCE_FORK
+//! sequence            ─▶ SEQUENCE_GAP, SEQUENCE_FORK
+//! stream versions     ─▶ WRONG_EXPECTED_VERSION
+//! otherwise           ─▶ New         enqueued
+//! ```
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use bytes::Bytes;
+use simpul_log::{AppendError, Appender, Assigned, Draft, Ticket};
+use simpul_policy::{Directory, DirectoryError};
+use simpul_types::{
+    Event, ExpectedVersion, Leaf, LeafIndex, Position, RejectReason, Rejection, StreamName, Submission,
+    Timestamp,
+};
+
+use crate::validate::Validated;
+
+/// The one way into the log.
+pub(crate) struct Gate(Mutex<State>);
+
+struct State {
+    /// `None` once the hub drains.
+    appender: Option<Appender>,
+    /// The directory with every directory event that was enqueued, committed or not: what the next one builds on.
+    ahead: Arc<Directory>,
+}
+
+/// What the gate found.
+pub(crate) enum Passed {
+    /// It has its place in the log.
+    New {
+        /// Resolves after the flush.
+        ticket: Ticket,
+        /// The directory from then on, where it changes it.
+        directory: Option<Arc<Directory>>,
+    },
+    /// Its submission id has a leaf.
+    Known {
+        /// Which.
+        leaf: LeafIndex,
+        /// Judged, not enqueued.
+        validated: Validated,
+    },
+    /// One of its events is in the log.
+    Replayed {
+        /// Index of the first such event in the submission.
+        index: usize,
+        /// Where it stands.
+        position: Position,
+        /// What the connector's sequence expects, where the submission lies before it.
+        fork: Option<u64>,
+        /// Judged, not enqueued.
+        validated: Validated,
+    },
+}
+
+impl Gate {
+    pub(crate) fn new(appender: Appender, directory: Arc<Directory>) -> Self {
+        Self(Mutex::new(State { appender: Some(appender), ahead: directory }))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sequence that a connector's next submission begins with.
+    pub(crate) fn next_sequence(&self, chain: &str) -> Option<u64> {
+        self.lock().appender.as_ref().map(|appender| appender.chain_next(chain).unwrap_or(1))
+    }
+
+    /// Why the log acknowledges nothing any more, if so.
+    pub(crate) fn stopped(&self) -> Option<AppendError> {
+        match &self.lock().appender {
+            Some(appender) => appender.poisoned().map(AppendError::Poisoned),
+            None => Some(AppendError::Closed),
+        }
+    }
+
+    /// Takes the Appender out; everything after is refused with DRAINING.
+    pub(crate) fn take(&self) -> Option<Appender> {
+        self.lock().appender.take()
+    }
+
+    /// Gives a submission its place, or says why it has none. `current` is asked for under the lock, so that leaves never
+    /// go back in the directory they were judged under.
+    pub(crate) fn pass(
+        &self,
+        mut validated: Validated,
+        current: impl FnOnce() -> Arc<Directory>,
+        now: Timestamp,
+    ) -> Result<Passed, Rejection> {
+        let mut state = self.lock();
+        let State { appender, ahead } = &mut *state;
+        let appender = appender.as_mut().ok_or_else(draining)?;
+        let statement = &validated.submission().statement;
+        if let Some(leaf) = appender.find_submission(&statement.submission_id) {
+            return Ok(Passed::Known { leaf, validated });
+        }
+        let next = appender.chain_next(validated.chain()).unwrap_or(1);
+        let first = statement.first_sequence;
+        if first > next {
+            let message = "events of this connector before this one are missing";
+            return Err(Rejection::new(RejectReason::SequenceGap, message)
+                .at("statement.first_sequence")
+                .expecting(next));
+        }
+        let fork = (first < next).then_some(next);
+        let known = |event: &Event| appender.find_event(&event.header.event_id);
+        let events = &validated.submission().events;
+        if let Some((index, position)) =
+            events.iter().enumerate().find_map(|(index, event)| Some((index, known(event)?)))
+        {
+            return Ok(Passed::Replayed { index, position, fork, validated });
+        }
+        if let Some(next) = fork {
+            return Err(forked(next));
+        }
+        check_versions(appender, events)?;
+        let directory = if validated.is_directory() {
+            Some(Arc::new(apply(ahead, appender.end(), events)?))
+        } else {
+            None
+        };
+        let current = current();
+        if current.position() != validated.directory_position() {
+            validated.judge_again(&current, now)?;
+        }
+        let ticket = appender.enqueue(draft(validated)).map_err(refused)?;
+        if let Some(directory) = &directory {
+            *ahead = Arc::clone(directory);
+        }
+        Ok(Passed::New { ticket, directory })
+    }
+}
+
+/// Streams' versions, counting the events of the submission itself.
+fn check_versions(appender: &Appender, events: &[Event]) -> Result<(), Rejection> {
+    if events.iter().all(|event| event.header.expected == ExpectedVersion::Any) {
+        return Ok(());
+    }
+    let mut versions: HashMap<&StreamName, u64> = HashMap::new();
+    for (index, Event { header, .. }) in events.iter().enumerate() {
+        let stream = &header.stream;
+        let version = versions.entry(stream).or_insert_with(|| appender.stream_version(stream));
+        if !header.expected.holds(*version) {
+            let message = "the stream is not at the expected version";
+            return Err(Rejection::new(RejectReason::WrongExpectedVersion, message)
+                .at(format!("events[{index}].header.expected"))
+                .expecting(*version));
+        }
+        *version += 1;
+    }
+    Ok(())
+}
+
+/// The directory after these events. They are judged one after the other, as the fold will meet them.
+fn apply(ahead: &Directory, first: Position, events: &[Event]) -> Result<Directory, Rejection> {
+    let mut directory = ahead.clone();
+    for (index, Event { header, payload, .. }) in events.iter().enumerate() {
+        let position = first.plus(index as u64);
+        directory.apply(header.event_type.as_str(), payload, position).map_err(|error| {
+            let message = match &error {
+                DirectoryError::Policy(error) => format!("cedar: {error}"),
+                other => other.to_string(),
+            };
+            Rejection::new(RejectReason::InvalidPayload, message).at(format!("events[{index}].payload"))
+        })?;
+    }
+    Ok(directory)
+}
+
+fn draft(validated: Validated) -> Draft {
+    let (chain, directory_position) = (Arc::clone(validated.chain()), validated.directory_position());
+    let (submission, records) = validated.into_records();
+    let Submission { statement_bytes, statement, signature, key_id, .. } = submission;
+    let next = statement.first_sequence + u64::from(statement.event_count);
+    let submission_id = statement.submission_id;
+    let leaf = move |assigned: &Assigned| -> Bytes {
+        Leaf {
+            statement_bytes,
+            statement,
+            signature,
+            key_id,
+            first_position: assigned.first_position,
+            admitted_at: assigned.admitted_at,
+            directory_position,
+            sealed_root: assigned.sealed_root,
+        }
+        .encode()
+    };
+    Draft {
+        submission_id: Some(submission_id),
+        chain: Some((chain, next)),
+        records,
+        leaf: Box::new(leaf),
+    }
+}
+
+pub(crate) fn forked(next: u64) -> Rejection {
+    Rejection::new(RejectReason::SequenceFork, "other events of this connector stand at this sequence")
+        .at("statement.first_sequence")
+        .expecting(next)
+}
+
+pub(crate) fn draining() -> Rejection {
+    Rejection::new(RejectReason::Draining, "the hub is stopping; send the same bytes again later")
+}
+
+/// The log's want of room or health as a rejection.
+pub(crate) fn refused(error: AppendError) -> Rejection {
+    match error {
+        AppendError::Full => {
+            Rejection::new(RejectReason::QueueFull, "the queue is full; send the same bytes again later")
+        }
+        AppendError::DiskFull => {
+            Rejection::new(RejectReason::DiskFull, "the hub's disk is full; nothing was stored")
+        }
+        AppendError::Closed => draining(),
+        // What failed is for the hub's operator, whom the log's own error line tells.
+        AppendError::Poisoned(_) => {
+            let message = "the log could not be written; nothing is acknowledged until the hub is restarted";
+            Rejection::new(RejectReason::LogPoisoned, message)
+        }
+    }
+}

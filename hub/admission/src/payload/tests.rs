@@ -1,0 +1,188 @@
+use prost::Message as _;
+use prost_reflect::{DescriptorPool, Kind, MessageDescriptor};
+use proptest::{collection::vec, prelude::*};
+use simpul_proto::{FILE_DESCRIPTOR_SET, catalogue, embassy, police, registry, v1};
+
+use super::*;
+
+fn person() -> v1::PersonClaim {
+    v1::PersonClaim { name: "Sumarni".into(), nik: "3201014505900001".into(), ..Default::default() }
+}
+
+fn placement() -> registry::PlacementRecorded {
+    registry::PlacementRecorded {
+        placement_no: "P-1".into(),
+        person: Some(person()),
+        scheme: v1::Scheme::PToP as i32,
+        destination: "HKG".into(),
+        occupation: "CARER".into(),
+        evidence: vec![registry::Evidence {
+            kind: registry::EvidenceKind::Passport as i32,
+            result: registry::EvidenceResult::Valid as i32,
+            valid_until: "2031-02-28".into(),
+            ..Default::default()
+        }],
+        ..Default::default()
+    }
+}
+
+fn case() -> police::CaseUpdated {
+    police::CaseUpdated {
+        lp_number: "LP/B/1/II/2026/SPKT/POLDA JAMBI".into(),
+        report_type: police::ReportType::PublicReport as i32,
+        stage: police::JusticeStage::Inquiry as i32,
+        stage_date: "2026-02-01".into(),
+        unit: "POLDA JAMBI".into(),
+        persons: vec![police::CasePerson {
+            roles: vec![police::CaseRole::Victim as i32, police::CaseRole::Witness as i32],
+            ..Default::default()
+        }],
+        ..Default::default()
+    }
+}
+
+const PLACEMENT: &str = "simpul.registry.v1.PlacementRecorded";
+const CASE: &str = "simpul.police.v1.CaseUpdated";
+
+fn fault(event_type: &str, message: &impl prost::Message) -> String {
+    let fault = check(event_type, &message.encode_to_vec()).expect_err("must break a rule");
+    format!("{}: {}", fault.path, fault.rule)
+}
+
+#[test]
+fn what_keeps_the_rules_passes() {
+    assert_eq!(check(PLACEMENT, &placement().encode_to_vec()), Ok(()));
+    assert_eq!(check(CASE, &case().encode_to_vec()), Ok(()));
+}
+
+#[test]
+fn what_breaks_a_rule_is_told_by_its_path() {
+    type Break = fn(&mut registry::PlacementRecorded);
+    let cases: &[(&str, Break)] = &[
+        ("placement_no: required", |placement| placement.placement_no.clear()),
+        ("person: required", |placement| placement.person = None),
+        ("person.name: required", |placement| placement.person = Some(v1::PersonClaim::default())),
+        ("person.nik: 16 digits", |placement| {
+            placement.person = Some(v1::PersonClaim { nik: "32010145059000O1".into(), ..person() });
+        }),
+        ("scheme: required", |placement| placement.scheme = 0),
+        ("scheme: a value of the catalogue", |placement| placement.scheme = 7),
+        ("destination: ISO 3166-1 alpha-3", |placement| placement.destination = "hkg".into()),
+        ("departure_date: a date as `YYYY-MM-DD`", |placement| placement.departure_date = "2023-02-29".into()),
+        ("departure_date: a date as `YYYY-MM-DD`", |placement| placement.departure_date = "20230228".into()),
+        ("evidence[0].result: required", |placement| placement.evidence[0].result = 0),
+        ("evidence[1].kind: required", |placement| placement.evidence.push(Default::default())),
+        ("evidence: at most 64 times", |placement| {
+            placement.evidence = vec![placement.evidence[0].clone(); 65];
+        }),
+        ("occupation: at most 128 bytes", |placement| placement.occupation = "X".repeat(129)),
+    ];
+    for (expected, change) in cases {
+        let mut message = placement();
+        change(&mut message);
+        assert_eq!(fault(PLACEMENT, &message), *expected);
+    }
+    let mut message = case();
+    message.persons[0].roles.clear();
+    assert_eq!(fault(CASE, &message), "persons[0].roles: required");
+    message.persons[0].roles = vec![9];
+    assert_eq!(fault(CASE, &message), "persons[0].roles: a value of the catalogue");
+}
+
+#[test]
+fn what_is_not_the_message_is_told_without_its_content() {
+    assert_eq!(fault(PLACEMENT, &case()), ": not a simpul.registry.v1.PlacementRecorded");
+    for bytes in [&b"\xff"[..], b"\x0a\x05ab", b"\x0a\x02\xff\xfe", b"\x08\x01"] {
+        assert_eq!(check(PLACEMENT, bytes).unwrap_err().path, "", "{bytes:?}");
+    }
+}
+
+#[test]
+fn a_field_that_stands_once_is_not_taken_twice() {
+    let bytes = [placement().encode_to_vec(), placement().encode_to_vec()].concat();
+    assert_eq!(check(PLACEMENT, &bytes).unwrap_err().rule, "at most 1 times");
+}
+
+#[test]
+fn fields_of_a_newer_sender_are_let_pass() {
+    let mut bytes = placement().encode_to_vec();
+    bytes.extend_from_slice(b"\xc2\x3e\x03abc\xc8\x3e\x07");
+    assert_eq!(check(PLACEMENT, &bytes), Ok(()));
+}
+
+/// The tables and `proto/` say the same: every field, its number, name, kind and number of times.
+#[test]
+fn the_rules_cover_every_field_of_every_event_type() {
+    let pool = DescriptorPool::decode(FILE_DESCRIPTOR_SET).unwrap();
+    for event_type in catalogue::EVENT_TYPES {
+        let descriptor = pool.get_message_by_name(event_type).unwrap();
+        match rules::of(event_type) {
+            Some(message) => compare(message, &descriptor),
+            None => assert!(event_type.starts_with("simpul.directory.v1."), "{event_type} has no rules"),
+        }
+    }
+}
+
+fn compare(message: &Message, descriptor: &MessageDescriptor) {
+    assert_eq!(message.name, descriptor.full_name());
+    assert!(message.fields.len() <= FIELDS_MAX);
+    assert_eq!(message.fields.len(), descriptor.fields().count(), "{}", message.name);
+    for field in message.fields {
+        let named = descriptor.get_field(field.number).expect(field.name);
+        assert_eq!(field.name, named.name());
+        let repeated = matches!(field.need, Need::Repeated(_) | Need::Several(_));
+        assert_eq!(repeated, named.is_list(), "{}.{}", message.name, field.name);
+        match (field.rule, named.kind()) {
+            (Rule::Message(inner), Kind::Message(descriptor)) => compare(inner, &descriptor),
+            (Rule::Enum(most), Kind::Enum(descriptor)) => {
+                let numbers: Vec<i32> = descriptor.values().map(|value| value.number()).collect();
+                assert_eq!(numbers, (0..=most as i32).collect::<Vec<_>>(), "{}.{}", message.name, field.name);
+            }
+            (Rule::Text(_) | Rule::Digits(_) | Rule::Date | Rule::Country, Kind::String) => {}
+            _ => panic!("{}.{} is of another kind", message.name, field.name),
+        }
+    }
+}
+
+/// Decodes with the generated type, as the projections do.
+fn decodes(event_type: &str, bytes: &[u8]) -> bool {
+    match event_type {
+        "simpul.registry.v1.PlacementRecorded" => registry::PlacementRecorded::decode(bytes).is_ok(),
+        "simpul.registry.v1.LicenceRecorded" => registry::LicenceRecorded::decode(bytes).is_ok(),
+        "simpul.police.v1.CaseUpdated" => police::CaseUpdated::decode(bytes).is_ok(),
+        "simpul.embassy.v1.IntakeRecorded" => embassy::IntakeRecorded::decode(bytes).is_ok(),
+        "simpul.embassy.v1.ScreeningSubmitted" => embassy::ScreeningSubmitted::decode(bytes).is_ok(),
+        _ => unreachable!("an event type without rules"),
+    }
+}
+
+proptest! {
+    /// Random bytes, and valid messages with bytes changed, cut and doubled: what passes decodes, and nothing panics.
+    #[test]
+    fn what_passes_is_certain_to_decode(
+        noise in vec(any::<u8>(), 0..200),
+        edits in vec((any::<prop::sample::Index>(), any::<u8>()), 0..6),
+        cut in any::<prop::sample::Index>(),
+        which in 0..3_u8,
+    ) {
+        let mut bytes = match which {
+            0 => noise,
+            1 => placement().encode_to_vec(),
+            _ => case().encode_to_vec(),
+        };
+        for (index, byte) in edits {
+            if !bytes.is_empty() {
+                let at = index.index(bytes.len());
+                bytes[at] = byte;
+            }
+        }
+        if which == 0 && !bytes.is_empty() {
+            bytes.truncate(cut.index(bytes.len()));
+        }
+        for message in rules::ALL {
+            if check(message.name, &bytes).is_ok() {
+                prop_assert!(decodes(message.name, &bytes), "{}", message.name);
+            }
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! The service over real logs, called as the router would call it.
+
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+#[path = "../../../hub/audit/tests/support/mod.rs"]
+mod support;
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use futures_util::StreamExt;
+use prost::Message;
+use simpul_audit::{EntryFilter, ReplayCounter, entries};
+use simpul_audit_service::{Answers, AuditEdge};
+use simpul_policy::{Directory, FIRST_MATRIX};
+use simpul_proto::{
+    directory,
+    v1::{self, audit_service_server::AuditService},
+};
+use simpul_tlog::proof;
+use simpul_types::{Digest, Header, Position};
+use support::{Fact, Folder};
+use tempfile::TempDir;
+use tonic::{Code, Request};
+
+/// Opens licences to oversight, which the first matrix does not.
+const OPEN_LICENCES: &str = r#"
+@id("test-opens-licences")
+permit (principal, action == Action::"open_payload", resource == Resource::"simpul.registry.v1.LicenceRecorded")
+when { principal.kind == "oversight" && context.purpose == "OVERSIGHT" };
+"#;
+
+struct Hub {
+    folder: Folder,
+    edge: AuditEdge,
+    _dir: TempDir,
+}
+
+impl Hub {
+    /// Three submissions of `kp2mi/desk`: positions 1–2, 3–4 and 5.
+    async fn new(policies: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let mut folder = Folder::new(dir.path()).await;
+        for _ in 0..2 {
+            folder.desk(vec![Fact::licence("sisko-licence/a"), Fact::licence("sisko-licence/b")]).await;
+        }
+        folder.desk(vec![Fact::licence("sisko-licence/a")]).await;
+        let directory = Arc::new(ArcSwap::from_pointee(directory(policies)));
+        let edge = AuditEdge::new(folder.reader.clone(), Arc::clone(&folder.access), directory);
+        Self { folder, edge, _dir: dir }
+    }
+
+    /// Agency, action and answer of every access entry.
+    fn entries(&self) -> Vec<(String, String, String)> {
+        entries(self.folder.access.reader(), 0, u64::MAX, EntryFilter::default())
+            .map(|entry| entry.unwrap().1)
+            .map(|entry| (entry.agency, entry.action, entry.answer))
+            .collect()
+    }
+
+    async fn replay(&self, request: v1::ReplayRequest) -> Vec<v1::ReplayLeaf> {
+        collect(self.edge.replay(by("ombudsman", request)).await.unwrap().into_inner()).await
+    }
+}
+
+fn directory(policies: &str) -> Directory {
+    let mut directory = Directory::new([1; 32]);
+    for (code, kind) in [("ombudsman", "oversight"), ("polri", "police")] {
+        let declared = directory::AgencyDeclared { code: code.into(), name: code.into(), kind: kind.into() };
+        let position = directory.position();
+        directory.apply("simpul.directory.v1.AgencyDeclared", &declared.encode_to_vec(), position).unwrap();
+    }
+    let declared =
+        directory::PolicyDeclared { cedar: format!("{FIRST_MATRIX}{policies}"), version: "test".into() };
+    let payload = declared.encode_to_vec();
+    directory.apply("simpul.directory.v1.PolicyDeclared", &payload, Position::new(2)).unwrap();
+    directory
+}
+
+fn by<T>(agency: &str, message: T) -> Request<T> {
+    let mut request = Request::new(message);
+    request.extensions_mut().insert(support::caller(agency));
+    request
+}
+
+fn replay_of(from: u64, until: u64) -> v1::ReplayRequest {
+    v1::ReplayRequest {
+        from_position: from,
+        until_position: until,
+        stream: String::new(),
+        purpose: "OVERSIGHT".into(),
+        official: "auditor-3".into(),
+    }
+}
+
+fn listing(agency: &str) -> v1::ListAccessRequest {
+    v1::ListAccessRequest { purpose: "OVERSIGHT".into(), agency: agency.into(), ..Default::default() }
+}
+
+async fn collect<T>(stream: Answers<T>) -> Vec<T> {
+    stream.map(Result::unwrap).collect().await
+}
+
+fn digests(hashes: &[bytes::Bytes]) -> Vec<Digest> {
+    hashes.iter().map(|hash| hash[..].try_into().unwrap()).collect()
+}
+
+fn entry(agency: &str, action: &str, answer: &str) -> (String, String, String) {
+    (agency.into(), action.into(), answer.into())
+}
+
+#[tokio::test]
+async fn qry_1_every_call_leaves_its_entry_and_a_denied_one_too() {
+    let hub = Hub::new("").await;
+    hub.edge.get_checkpoint(by("ombudsman", v1::GetCheckpointRequest {})).await.unwrap();
+    let denied = hub.edge.get_checkpoint(by("polri", v1::GetCheckpointRequest {})).await.unwrap_err();
+    assert_eq!(denied.code(), Code::PermissionDenied);
+    let denied = hub.edge.replay(by("polri", replay_of(0, 0))).await.map(|_| ()).unwrap_err();
+    assert_eq!(denied.code(), Code::PermissionDenied);
+    let denied = hub.edge.list_access(by("polri", listing(""))).await.map(|_| ()).unwrap_err();
+    assert_eq!(denied.code(), Code::PermissionDenied);
+    hub.replay(replay_of(0, 0)).await;
+    let beyond = hub.edge.replay(by("ombudsman", replay_of(0, 7))).await.map(|_| ()).unwrap_err();
+    assert_eq!(beyond.code(), Code::OutOfRange);
+    let expected = [
+        entry("ombudsman", "audit.checkpoint", "CHECKPOINT"),
+        entry("polri", "audit.checkpoint", "DENIED"),
+        entry("polri", "audit.replay", "DENIED"),
+        entry("polri", "audit.access", "DENIED"),
+        entry("ombudsman", "audit.replay", "REPLAY"),
+        entry("ombudsman", "audit.replay", "OUT_OF_RANGE"),
+    ];
+    assert_eq!(hub.entries(), expected);
+    let (_, first) =
+        entries(hub.folder.access.reader(), 0, 1, EntryFilter::default()).next().unwrap().unwrap();
+    assert_eq!(first.policies, ["oversight-replays"]);
+    assert_eq!(first.checkpoint_digest.len(), 32);
+}
+
+#[tokio::test]
+async fn qry_1_there_is_no_answer_where_the_access_cannot_be_recorded() {
+    let hub = Hub::new("").await;
+    hub.folder.access.close();
+    let refused = hub.edge.get_checkpoint(by("ombudsman", v1::GetCheckpointRequest {})).await.unwrap_err();
+    assert_eq!(refused.code(), Code::Unavailable);
+    let refused = hub.edge.replay(by("ombudsman", replay_of(0, 0))).await.map(|_| ()).unwrap_err();
+    assert_eq!(refused.code(), Code::Unavailable);
+}
+
+#[tokio::test]
+async fn proofs_can_be_checked_with_the_log_s_key_alone() {
+    let hub = Hub::new("").await;
+    let answer = hub.edge.get_checkpoint(by("ombudsman", v1::GetCheckpointRequest {})).await.unwrap();
+    let answer = answer.into_inner();
+    let verifier = simpul_tlog::note::NoteVerifier::parse(&answer.verifier_key).unwrap();
+    let checkpoint = simpul_tlog::checkpoint::open(&answer.checkpoint, &verifier).unwrap();
+    assert_eq!(checkpoint.size, 4);
+    let access = simpul_tlog::note::NoteVerifier::parse(&answer.access_verifier_key).unwrap();
+    assert_eq!(simpul_tlog::checkpoint::open(&answer.access_checkpoint, &access).unwrap().size, 1);
+
+    let asked = v1::GetInclusionProofRequest { leaf_index: 2, tree_size: 0 };
+    let answer = hub.edge.get_inclusion_proof(by("ombudsman", asked)).await.unwrap().into_inner();
+    let hash = simpul_tlog::leaf_hash(&answer.leaf);
+    proof::verify_inclusion(2, 4, &hash, &digests(&answer.proof), &checkpoint.root).unwrap();
+
+    let asked = v1::GetConsistencyProofRequest { old_size: 3, new_size: 4 };
+    let answer = hub.edge.get_consistency_proof(by("ombudsman", asked)).await.unwrap().into_inner();
+    let old: Digest = answer.old_root[..].try_into().unwrap();
+    proof::verify_consistency(3, 4, &digests(&answer.proof), &old, &checkpoint.root).unwrap();
+
+    for (leaf_index, tree_size) in [(4, 0), (0, 5), (3, 2)] {
+        let asked = v1::GetInclusionProofRequest { leaf_index, tree_size };
+        let refused = hub.edge.get_inclusion_proof(by("ombudsman", asked)).await.unwrap_err();
+        assert_eq!(refused.code(), Code::OutOfRange, "{leaf_index} of {tree_size}");
+    }
+    let asked = v1::GetConsistencyProofRequest { old_size: 3, new_size: 2 };
+    let refused = hub.edge.get_consistency_proof(by("ombudsman", asked)).await.unwrap_err();
+    assert_eq!(refused.code(), Code::OutOfRange);
+    assert!(hub.entries().iter().filter(|(_, _, answer)| answer == "OUT_OF_RANGE").count() == 4);
+}
+
+#[tokio::test]
+async fn a_replay_gives_a_range_or_a_stream_with_payloads_sealed() {
+    let hub = Hub::new("").await;
+    let leaves = hub.replay(replay_of(2, 5)).await;
+    let positions = |leaves: &[v1::ReplayLeaf]| -> Vec<u64> {
+        leaves.iter().flat_map(|leaf| &leaf.events).map(|event| event.position).collect()
+    };
+    assert_eq!(positions(&leaves), [2, 3, 4]);
+    assert_eq!(leaves.iter().map(|leaf| leaf.leaf_index).collect::<Vec<_>>(), [1, 2]);
+    assert!(leaves.iter().flat_map(|leaf| &leaf.events).all(|event| event.opened.is_empty()));
+
+    let stream = v1::ReplayRequest { stream: "sisko-licence/a".into(), ..replay_of(0, 0) };
+    assert_eq!(positions(&hub.replay(stream.clone()).await), [1, 3, 5]);
+    let part = v1::ReplayRequest { from_position: 2, until_position: 5, ..stream };
+    assert_eq!(positions(&hub.replay(part).await), [3]);
+    assert!(hub.replay(replay_of(6, 6)).await.is_empty());
+
+    let mut counter = ReplayCounter::new();
+    for leaf in hub.replay(replay_of(0, 0)).await {
+        let events = leaf.events.iter().map(|event| (event.position, &event.header[..], event.sealed.len()));
+        counter.leaf(leaf.leaf_index, &leaf.leaf, events).unwrap();
+    }
+    let summary = counter.summary();
+    assert_eq!((summary.leaves, summary.events), (4, 6));
+}
+
+#[tokio::test]
+async fn a_replay_opens_the_types_that_policy_opens_and_says_so_on_the_record() {
+    let hub = Hub::new(OPEN_LICENCES).await;
+    let leaves = hub.replay(replay_of(0, 0)).await;
+    assert!(leaves[0].events[0].opened.is_empty(), "directory events stay sealed");
+    for event in leaves[1..].iter().flat_map(|leaf| &leaf.events) {
+        let header = Header::decode(&event.header, "header").unwrap();
+        assert_eq!(simpul_signing::sha256(&[&event.opened]), header.payload_commitment);
+    }
+    let (_, entry) =
+        entries(hub.folder.access.reader(), 0, 1, EntryFilter::default()).next().unwrap().unwrap();
+    assert_eq!(entry.disclosed, ["placement"]);
+    assert_eq!(entry.policies, ["oversight-replays", "test-opens-licences"]);
+    assert_eq!(entry.official, "auditor-3");
+}
+
+#[tokio::test]
+async fn a_large_leaf_comes_in_parts_that_any_client_can_take() {
+    let mut hub = Hub::new(OPEN_LICENCES).await;
+    let facts = (0..15)
+        .map(|_| Fact::new("simpul.registry.v1.LicenceRecorded", "sisko-licence/large", vec![0x7a; 250_000]));
+    hub.folder.desk(facts.collect()).await;
+    let leaves = hub.replay(replay_of(6, 0)).await;
+    assert!(leaves.len() > 3);
+    assert!(leaves.iter().all(|leaf| leaf.leaf_index == 4 && leaf.encoded_len() < 2 << 20));
+    assert_eq!(leaves.iter().map(|leaf| leaf.events.len()).sum::<usize>(), 15);
+}
+
+#[tokio::test]
+async fn reading_the_access_log_is_recorded_before_the_first_record_leaves() {
+    let hub = Hub::new("").await;
+    for _ in 0..300 {
+        hub.folder.look("kbri-yangon").await;
+    }
+    hub.folder.look("polri").await;
+    let stream = hub.edge.list_access(by("ombudsman", listing("polri"))).await.unwrap().into_inner();
+    assert_eq!(hub.entries().last(), Some(&entry("ombudsman", "audit.access", "ENTRIES")));
+    let records = collect(stream).await;
+    assert_eq!(records.iter().map(|record| record.index).collect::<Vec<_>>(), [300]);
+
+    let stream = hub.edge.list_access(by("ombudsman", listing(""))).await.unwrap().into_inner();
+    assert_eq!(collect(stream).await.len(), 302);
+    let some = v1::ListAccessRequest { from_index: 299, until_index: 301, ..listing("") };
+    let stream = hub.edge.list_access(by("ombudsman", some)).await.unwrap().into_inner();
+    assert_eq!(collect(stream).await.len(), 2);
+    let beyond = v1::ListAccessRequest { until_index: 9_999, ..listing("") };
+    let refused = hub.edge.list_access(by("ombudsman", beyond)).await.map(|_| ()).unwrap_err();
+    assert_eq!(refused.code(), Code::OutOfRange);
+}
+
+#[tokio::test]
+async fn what_is_malformed_is_refused_naming_the_field() {
+    let hub = Hub::new("").await;
+    let unknown = hub.edge.get_checkpoint(Request::new(v1::GetCheckpointRequest {})).await.unwrap_err();
+    assert_eq!(unknown.code(), Code::Unauthenticated);
+    let cases = [
+        ("purpose", v1::ReplayRequest { purpose: String::new(), ..replay_of(0, 0) }),
+        ("stream", v1::ReplayRequest { stream: "no slash".into(), ..replay_of(0, 0) }),
+        ("official", v1::ReplayRequest { official: "x".repeat(65), ..replay_of(0, 0) }),
+        ("official", v1::ReplayRequest { official: "a\nb".into(), ..replay_of(0, 0) }),
+    ];
+    for (field, request) in cases {
+        let refused = hub.edge.replay(by("ombudsman", request)).await.map(|_| ()).unwrap_err();
+        assert_eq!(refused.code(), Code::InvalidArgument);
+        assert!(refused.message().starts_with(field), "{}", refused.message());
+    }
+    let refused = hub.edge.list_access(by("ombudsman", listing("NOT A CODE"))).await.map(|_| ()).unwrap_err();
+    assert_eq!(refused.code(), Code::InvalidArgument);
+    let refused =
+        hub.edge.get_bundle(by("ombudsman", v1::GetBundleRequest::default())).await.map(|_| ()).unwrap_err();
+    assert_eq!(refused.code(), Code::Unimplemented);
+    assert!(hub.entries().is_empty());
+}

@@ -1,0 +1,234 @@
+//! Starting and stopping, in the order in which an event flows.
+//!
+//! ```text
+//! keys ─▶ folder ─▶ log ─▶ access log ─▶ directory ─▶ admission ─▶ projection ─▶ publisher ─▶ services ─▶ listener
+//! ```
+//!
+//! Stopping goes the same way: first nothing new comes in, then what is in flight is finished, stage by stage, so that
+//! whatever was acknowledged has gone as far as it can.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::Context;
+use simpul_admission::{Admission, fold_directory};
+use simpul_audit::AccessLog;
+use simpul_log::{Reader, Schema};
+use simpul_projection::{ReadModels, StateKeys};
+use simpul_runtime::{Health, Metrics, System, bind_loopback};
+use simpul_types::Clock;
+use tokio::{net::TcpListener, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    accept,
+    config::Config,
+    folder::{Addresses, Folder},
+    material::Material,
+    services::{self, Backends},
+    sights::Sights,
+    vitals::{self, Vitals},
+};
+
+/// How long open calls may go on after the hub was asked to stop; then their connections are cut. What is cut can be asked
+/// again; what was acknowledged is on the disk.
+const DRAIN_GRACE: Duration = Duration::from_secs(2);
+
+/// A running hub.
+pub struct Hub {
+    /// Where it listens.
+    pub addresses: Addresses,
+    health: Health,
+    admission: Admission,
+    projection: simpul_projection::Handle,
+    publisher: simpul_publisher::Handle,
+    access: Arc<AccessLog>,
+    serving: JoinHandle<()>,
+    monitoring: JoinHandle<()>,
+    vitals: Vitals,
+    stopping: CancellationToken,
+    cut: CancellationToken,
+    monitoring_stops: CancellationToken,
+    folder: Folder,
+}
+
+/// Reads and checks everything that the configuration names, without opening a port or a data file.
+///
+/// # Errors
+/// What is wrong, naming the key.
+pub fn check(config: &Config) -> anyhow::Result<()> {
+    Material::load(config).map(drop)
+}
+
+/// Starts a hub. It is ready when this returns. MUST be called inside a multi-threaded tokio runtime.
+///
+/// # Errors
+/// What is wrong, naming the key or the file; nothing is left running then.
+pub async fn start(config: Config) -> anyhow::Result<Hub> {
+    // For the NATS client, which has no way to be told; another one that stands already is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let Material { log, access, verdict, master, authority, bootstrap, tls } = Material::load(&config)?;
+    let folder = Folder::open(&config.data_dir)?;
+    let epoch = folder.next_epoch()?;
+    let listener = TcpListener::bind(config.listen.grpc).await;
+    let listener = listener.with_context(|| format!("listen.grpc: cannot listen on {}", config.listen.grpc))?;
+    let metrics_listener = bind_loopback(config.listen.metrics).await.context("listen.metrics")?;
+    let addresses = Addresses {
+        grpc: listener.local_addr().context("the address of the gRPC listener")?,
+        metrics: metrics_listener.local_addr().context("the address of the metrics listener")?,
+    };
+    let (health, metrics) = (Health::new(), Metrics::new());
+    let clock: Arc<dyn Clock> = Arc::new(System);
+
+    let log_config = config.log_config("log", config.log.origin.clone());
+    let access_config = config.log_config("access", config.access_origin());
+    let keys = simpul_log::Keys { signer: log, wrap: master.wrap_key() };
+    let access_keys = simpul_log::Keys { signer: access, wrap: master.wrap_key() };
+    let opening_clock = clock.clone();
+    let opened = tokio::task::spawn_blocking(move || {
+        let (appender, reader) =
+            simpul_log::open(log_config, Schema::Submissions, keys, opening_clock.clone()).context("log")?;
+        let access = AccessLog::open(access_config, access_keys, opening_clock).context("access log")?;
+        let directory = fold_directory(&appender, &reader, authority).context("directory")?;
+        anyhow::Ok((appender, reader, Arc::new(access), directory))
+    });
+    let (appender, reader, access, directory) = opened.await.context("opening the logs")??;
+
+    let admission = Admission::start(
+        simpul_admission::Config::default(),
+        appender,
+        reader.clone(),
+        directory,
+        access.clone(),
+        clock.clone(),
+    );
+    if let Some(submission) = bootstrap {
+        let admitted = admission.bootstrap(submission).await;
+        admitted.context("directory.bootstrap: is the data folder of another realm?")?;
+    }
+    let state_keys =
+        StateKeys { index: master.index_key(), sealer: master.state_key("projection").with_epoch(epoch) };
+    let (read_models, projection) = start_projection(&config, reader.clone(), state_keys).await?;
+    let publisher = start_publisher(&config, &read_models, &reader, &admission, authority)?;
+
+    let (stopping, cut) = (CancellationToken::new(), CancellationToken::new());
+    let listener_metrics = accept::Metrics::default();
+    let connections = accept::accept(
+        listener,
+        tls,
+        config.listen.connections_max,
+        listener_metrics.clone(),
+        stopping.clone(),
+        cut.clone(),
+    );
+    let backends = Backends {
+        admission: admission.clone(),
+        access: access.clone(),
+        reader: reader.clone(),
+        read_models: read_models.clone(),
+        outbox: publisher.outbox().clone(),
+        verdict: Arc::new(verdict),
+        clock,
+    };
+    let (reporter, serving) = services::serve(backends, &metrics, connections, stopping.clone()).await?;
+    metrics.register(|registry| {
+        simpul_log::metrics::register(registry);
+        simpul_admission::metrics::register(registry);
+        read_models.register_metrics(registry);
+        publisher.metrics().register(registry);
+        listener_metrics.register(registry);
+    });
+    let vitals =
+        vitals::watch(&health, reporter, admission.clone(), read_models, publisher.status().clone());
+    let monitoring_stops = CancellationToken::new();
+    let monitoring = tokio::spawn({
+        let (health, stops) = (health.clone(), monitoring_stops.clone());
+        async move {
+            if let Err(error) = simpul_runtime::serve(metrics_listener, metrics, health, stops).await {
+                tracing::error!(%error, "metrics and health are not served any more");
+            }
+        }
+    });
+    folder.announce(addresses)?;
+    let head = reader.head();
+    tracing::info!(
+        grpc = %addresses.grpc,
+        metrics = %addresses.metrics,
+        realm = config.realm,
+        origin = config.log.origin,
+        leaves = head.size.get(),
+        end = head.end.get(),
+        "simpul-hub ready"
+    );
+    Ok(Hub {
+        addresses,
+        health,
+        admission,
+        projection,
+        publisher,
+        access,
+        serving,
+        monitoring,
+        vitals,
+        stopping,
+        cut,
+        monitoring_stops,
+        folder,
+    })
+}
+
+async fn start_projection(
+    config: &Config,
+    reader: Reader,
+    keys: StateKeys,
+) -> anyhow::Result<(ReadModels, simpul_projection::Handle)> {
+    let mut projection = simpul_projection::Config::new(config.data_dir.join("state"));
+    projection.cache_bytes = config.projection.cache_bytes.unwrap_or(projection.cache_bytes);
+    let starting = tokio::task::spawn_blocking(move || simpul_projection::start(projection, reader, keys));
+    starting.await.context("opening the read models")?.context("read models")
+}
+
+fn start_publisher(
+    config: &Config,
+    read_models: &ReadModels,
+    reader: &Reader,
+    admission: &Admission,
+    authority: [u8; 32],
+) -> anyhow::Result<simpul_publisher::Handle> {
+    let mut publisher =
+        simpul_publisher::Config::new(config.data_dir.join("outbox"), config.log.origin.clone());
+    publisher.nats = config.nats_config();
+    let sights = Arc::new(Sights::new(admission.directory(), reader.clone(), authority));
+    simpul_publisher::start(publisher, read_models.clone(), reader.clone(), sights).context("publisher")
+}
+
+impl Hub {
+    /// How it is; the same as `/readyz` says.
+    pub fn health(&self) -> &Health {
+        &self.health
+    }
+
+    /// Stops: new submissions are refused with DRAINING, those in flight are finished, and everything acknowledged is on
+    /// the disk when this returns.
+    pub async fn stop(self) {
+        tracing::info!("simpul-hub stopping");
+        self.health.drain();
+        self.vitals.stop().await;
+        self.admission.drain();
+        self.stopping.cancel();
+        let mut serving = self.serving;
+        if tokio::time::timeout(DRAIN_GRACE, &mut serving).await.is_err() {
+            tracing::info!("cutting connections whose calls have not ended");
+            self.cut.cancel();
+            let _ = serving.await;
+        }
+        self.admission.close().await;
+        self.projection.stop().await;
+        self.publisher.stop().await;
+        let access = self.access;
+        let _ = tokio::task::spawn_blocking(move || access.close()).await;
+        self.monitoring_stops.cancel();
+        let _ = self.monitoring.await;
+        self.folder.retract();
+        tracing::info!("simpul-hub stopped");
+    }
+}

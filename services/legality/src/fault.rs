@@ -1,0 +1,24 @@
+//! What goes wrong on our side, as gRPC statuses: the machine's inside stays in the log, under an id that the caller gets.
+
+use simpul_audit::AccessError;
+use simpul_log::AppendError;
+use simpul_projection::StateError;
+use simpul_types::IdSource;
+use tonic::Status;
+
+/// No entry, no answer (QRY-1).
+pub(crate) fn of_access(error: &AccessError) -> Status {
+    const MESSAGE: &str = "the access could not be recorded, so there is no answer; try again later";
+    match error {
+        AccessError::Append(AppendError::Full | AppendError::DiskFull) => Status::resource_exhausted(MESSAGE),
+        AccessError::Append(AppendError::Poisoned(_) | AppendError::Closed) => Status::unavailable(MESSAGE),
+        AccessError::Oversized => Status::invalid_argument("the request is too large to be recorded"),
+    }
+}
+
+/// The read models could not be read.
+pub(crate) fn of_state(error: &StateError, ids: &dyn IdSource) -> Status {
+    let incident = uuid::Uuid::from_bytes(ids.uuid_v7()).hyphenated().to_string();
+    tracing::error!(incident, error = error as &dyn std::error::Error, "read models could not be read");
+    Status::internal(format!("the hub could not look this up; incident {incident}"))
+}

@@ -1,0 +1,254 @@
+//! The service: one check, and a line-up of them.
+
+use std::{pin::Pin, sync::Arc, time::Duration};
+
+use arc_swap::ArcSwap;
+use futures_util::{Stream, StreamExt};
+use prometheus_client::registry::Registry;
+use prost::Message;
+use simpul_audit::{AccessDraft, AccessLog};
+use simpul_legality::{Assessment, Facts, RuleBook, evaluate};
+use simpul_policy::{Action, Ask, Decision, Directory};
+use simpul_projection::{ReadModels, StateError};
+use simpul_proto::{
+    status,
+    v1::{CheckRequest, CheckResponse, legality_service_server::LegalityService},
+};
+use simpul_signing::SigningKey;
+use simpul_types::{Caller, Clock, FieldClass, IdSource, Position, RejectReason, Rejection, Timestamp};
+use tonic::{Request, Response, Status, Streaming};
+
+use crate::{
+    answer::{self, Circumstances},
+    fault,
+    metrics::Metrics,
+    question::Question,
+};
+
+/// How long `at_least_position` is waited for.
+const POSITION_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Checks of one line-up that run at once: enough to share the access log's flushes, few enough that one caller does not
+/// crowd out the others.
+const BATCH_IN_FLIGHT: usize = 32;
+
+/// What the service needs.
+pub struct Parts {
+    /// Where persons, placements and licences are read.
+    pub read_models: ReadModels,
+    /// Where every look-up is recorded before it is answered.
+    pub access: Arc<AccessLog>,
+    /// Who may ask.
+    pub directory: Arc<ArcSwap<Directory>>,
+    /// The rules.
+    pub rules: Arc<RuleBook>,
+    /// Signs the verdicts.
+    pub key: Arc<SigningKey>,
+    /// Tells when it is answered, and what day it is.
+    pub clock: Arc<dyn Clock>,
+    /// Names incidents.
+    pub ids: Arc<dyn IdSource>,
+}
+
+/// The gRPC service `simpul.v1.LegalityService`. Cheap to clone.
+#[derive(Clone)]
+pub struct Service {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    parts: Parts,
+    key_id: String,
+    metrics: Metrics,
+}
+
+impl Service {
+    /// From its parts.
+    pub fn new(parts: Parts) -> Self {
+        let key_id = parts.key.key_id().to_string();
+        Self { inner: Arc::new(Inner { parts, key_id, metrics: Metrics::new() }) }
+    }
+
+    /// Registers the service's metrics.
+    pub fn register_metrics(&self, registry: &mut Registry) {
+        self.inner.metrics.register(registry);
+    }
+
+    /// Answers one question of a caller; what the gRPC calls do.
+    ///
+    /// # Errors
+    /// INVALID_ARGUMENT naming the field, UNIMPLEMENTED, PERMISSION_DENIED, UNAVAILABLE or RESOURCE_EXHAUSTED where the
+    /// access could not be recorded or the position was not reached, INTERNAL with an incident id.
+    pub async fn check(&self, caller: &Caller, request: &CheckRequest) -> Result<CheckResponse, Status> {
+        self.inner.check(caller, request).await
+    }
+}
+
+impl Inner {
+    async fn check(&self, caller: &Caller, request: &CheckRequest) -> Result<CheckResponse, Status> {
+        let asked_at = self.parts.clock.now();
+        let question = Question::read(request)?;
+        let visit = Visit {
+            caller,
+            parameters: request.encode_to_vec(),
+            subject_ref: self.parts.read_models.subject_ref(question.kind, &question.identifier),
+            decision: self.decide(caller, &question),
+        };
+        if !visit.decision.allowed {
+            self.record(&visit, &question, "DENIED", Vec::new(), self.parts.read_models.position()).await?;
+            return Err(denied(caller));
+        }
+        if let Some(position) = question.at_least
+            && !self.parts.read_models.wait_for(position, POSITION_TIMEOUT).await
+        {
+            self.metrics.count("FAILED");
+            return Err(Status::unavailable(format!(
+                "at_least_position: the read models have not reached it within {} s",
+                POSITION_TIMEOUT.as_secs()
+            )));
+        }
+        // Read before the look-up: the answer reflects at least this much of the log.
+        let position = self.parts.read_models.position();
+        let facts = self.facts(&question).map_err(|error| {
+            self.metrics.count("FAILED");
+            fault::of_state(&error, self.parts.ids.as_ref())
+        })?;
+        let assessment = self.assess(&question, &facts, asked_at);
+        let answer = if facts.found { assessment.kind.as_str_name() } else { "NO_RECORD" };
+        let disclosed = vec![FieldClass::Placement.to_string()];
+        // QRY-1: durable before anything leaves; the verdict is signed after it, since it carries the entry's index.
+        let (access_entry, checkpoint) = self.record(&visit, &question, answer, disclosed, position).await?;
+        let answered_at = self.parts.clock.now();
+        let around = Circumstances {
+            position,
+            checkpoint,
+            access_entry,
+            answered_at,
+            subject_ref: visit.subject_ref,
+            agency: caller.sender.agency.to_string(),
+            purpose: question.purpose.to_string(),
+        };
+        let response = answer::sign(&self.parts.key, &self.key_id, assessment, around);
+        self.metrics.observe(seconds_between(asked_at, self.parts.clock.now()));
+        Ok(response)
+    }
+
+    fn decide(&self, caller: &Caller, question: &Question) -> Arc<Decision> {
+        self.parts.directory.load().decide_shared(&Ask {
+            agency: &caller.sender.agency,
+            action: Action::CheckLegality,
+            resource: "legality",
+            field_class: None,
+            purpose: Some(&question.purpose),
+        })
+    }
+
+    /// Nobody found is an answer too: facts that say so.
+    fn facts(&self, question: &Question) -> Result<Facts, StateError> {
+        match self.parts.read_models.person_by(question.kind, &question.identifier)? {
+            Some(person) => self.parts.read_models.facts(&person),
+            None => Ok(Facts::default()),
+        }
+    }
+
+    fn assess(&self, question: &Question, facts: &Facts, now: Timestamp) -> Assessment {
+        let mut assessment = evaluate(&self.parts.rules, facts, question.valid_at, answer::today(now));
+        let code = "MRZ_CHECK_DIGIT";
+        if question.damaged_zone && !assessment.warnings.iter().any(|known| known == code) {
+            assessment.warnings.push(code.into());
+        }
+        assessment
+    }
+
+    /// Leaves the durable access entry; gives its index and the checkpoint that it names.
+    async fn record(
+        &self,
+        visit: &Visit<'_>,
+        question: &Question,
+        answer: &'static str,
+        disclosed: Vec<String>,
+        position: Position,
+    ) -> Result<(u64, String), Status> {
+        let checkpoint = self.parts.read_models.head().checkpoint.clone();
+        let draft = AccessDraft {
+            caller: Some(visit.caller.clone()),
+            official: question.official.clone(),
+            action: "legality.check",
+            purpose: question.purpose.to_string(),
+            case_ref: question.case_ref.clone(),
+            subject_ref: visit.subject_ref.clone(),
+            disclosed,
+            answer: answer.to_owned(),
+            position,
+            directory_position: visit.decision.directory_position,
+            policies: visit.decision.policies.clone(),
+            checkpoint: Some(checkpoint.clone()),
+            parameters: visit.parameters.clone().into(),
+        };
+        match self.parts.access.record(draft).await {
+            Ok(index) => {
+                self.metrics.count(answer);
+                Ok((index, checkpoint))
+            }
+            Err(error) => {
+                self.metrics.count("FAILED");
+                Err(fault::of_access(&error))
+            }
+        }
+    }
+}
+
+/// One question under way.
+struct Visit<'a> {
+    caller: &'a Caller,
+    parameters: Vec<u8>,
+    subject_ref: String,
+    decision: Arc<Decision>,
+}
+
+fn denied(caller: &Caller) -> Status {
+    let message = format!("no policy lets {} check legality for this purpose", caller.sender.agency);
+    status::to_status(&Rejection::new(RejectReason::PolicyDenied, message).to_wire())
+}
+
+fn seconds_between(from: Timestamp, until: Timestamp) -> f64 {
+    Duration::from_micros(until.as_us().saturating_sub(from.as_us()).max(0).unsigned_abs()).as_secs_f64()
+}
+
+fn caller_of<T>(request: &Request<T>) -> Result<Caller, Status> {
+    let caller = request.extensions().get::<Caller>().cloned();
+    caller.ok_or_else(|| Status::unauthenticated("the connection carries no agency's certificate"))
+}
+
+#[tonic::async_trait]
+impl LegalityService for Service {
+    async fn check(&self, request: Request<CheckRequest>) -> Result<Response<CheckResponse>, Status> {
+        let caller = caller_of(&request)?;
+        self.inner.check(&caller, request.get_ref()).await.map(Response::new)
+    }
+
+    type CheckBatchStream = Pin<Box<dyn Stream<Item = Result<CheckResponse, Status>> + Send>>;
+
+    async fn check_batch(
+        &self,
+        request: Request<Streaming<CheckRequest>>,
+    ) -> Result<Response<Self::CheckBatchStream>, Status> {
+        let caller = Arc::new(caller_of(&request)?);
+        let inner = Arc::clone(&self.inner);
+        let answers = request.into_inner().enumerate().map(move |(index, item)| {
+            let (inner, caller) = (Arc::clone(&inner), Arc::clone(&caller));
+            async move {
+                let checked = inner.check(&caller, &item?).await;
+                checked.map_err(|error| of_item(index, &error))
+            }
+        });
+        // Several at once, answered in order; the first failure ends the line-up, since a response cannot carry one.
+        Ok(Response::new(Box::pin(answers.buffered(BATCH_IN_FLIGHT))))
+    }
+}
+
+/// The status of one question of a line-up, with its place.
+fn of_item(index: usize, error: &Status) -> Status {
+    let message = format!("request {index}: {}", error.message());
+    Status::with_details(error.code(), message, error.details().to_vec().into())
+}

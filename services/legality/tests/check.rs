@@ -1,0 +1,180 @@
+//! The service over its real parts: every answer signed, every answer and refusal recorded first.
+
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+mod support;
+
+use std::time::Duration;
+
+use simpul_proto::{
+    registry::EvidenceKind,
+    v1::{
+        CheckRequest, VerdictKind, check_request::Subject, legality_service_client::LegalityServiceClient,
+        legality_service_server::LegalityServiceServer,
+    },
+};
+use simpul_signing::sha256;
+use support::{Hub, ZONE, by_nik, caller, placement, question};
+use tokio_stream::{StreamExt, wrappers::TcpListenerStream};
+use tonic::{Code, Request};
+
+#[tokio::test]
+async fn qry_1_a_verdict_carries_the_index_of_its_durable_access_entry() {
+    let hub = Hub::new().await;
+    let verdict = hub.verdict(&by_nik()).await;
+    assert_eq!(verdict.kind(), VerdictKind::Procedural, "{:?}", verdict.requirements);
+    assert_eq!((verdict.valid_at.as_str(), verdict.rule_set.as_str()), ("2023-09-01", "id-pmi-2023-08"));
+    assert_eq!((verdict.agency.as_str(), verdict.purpose.as_str()), ("kbri-yangon", "VERIFY_LEGALITY"));
+    assert_eq!((verdict.destination.as_str(), verdict.version, verdict.position), ("TWN", 1, 3));
+    assert_eq!(verdict.requirements.len(), 17);
+    assert_eq!(verdict.requirements[0].source, "kp2mi");
+    assert_eq!(verdict.requirements[11].evidence_position, Some(0));
+
+    let second = hub.verdict(&by_nik()).await;
+    assert_eq!((verdict.access_entry, second.access_entry), (0, 1));
+    let entry = &hub.entries()[0];
+    assert_eq!((entry.agency.as_str(), entry.official.as_str()), ("kbri-yangon", "petugas-7"));
+    assert_eq!((entry.action.as_str(), entry.answer.as_str()), ("legality.check", "PROCEDURAL"));
+    assert_eq!((entry.subject_ref.clone(), entry.position), (verdict.subject_ref, verdict.position));
+    assert_eq!(entry.policies, ["mission-checks-legality"]);
+    assert_eq!(entry.disclosed, ["placement"]);
+    assert_eq!(entry.checkpoint_digest[..], sha256(&[verdict.checkpoint.as_bytes()]));
+    assert_eq!(entry.directory_position, 2);
+    hub.stop().await;
+}
+
+#[tokio::test]
+async fn every_way_to_name_a_person_leads_to_the_same_placement() {
+    let hub = Hub::new().await;
+    let reference = hub.verdict(&by_nik()).await.placement_ref;
+    assert!(!reference.is_empty());
+    for subject in [
+        Subject::Nik(" 32010152 06750001".into()),
+        Subject::Passport("x 123 4567".into()),
+        Subject::Card("epmi202301".into()),
+        Subject::Mrz(ZONE.to_lowercase()),
+    ] {
+        let verdict = hub.verdict(&question(subject)).await;
+        assert_eq!((verdict.placement_ref, verdict.warnings), (reference.clone(), vec![]));
+    }
+    // A damaged birth date is told; the number still leads to the person.
+    let damaged = hub.verdict(&question(Subject::Mrz(ZONE.replace("7506121F", "7506131F")))).await;
+    assert_eq!((damaged.placement_ref, damaged.warnings), (reference, vec!["MRZ_CHECK_DIGIT".to_owned()]));
+    hub.stop().await;
+}
+
+#[tokio::test]
+async fn a_person_unknown_to_the_registry_is_never_non_procedural() {
+    let hub = Hub::new().await;
+    let verdict = hub.verdict(&question(Subject::Passport("B7654321".into()))).await;
+    assert_eq!(verdict.kind(), VerdictKind::InsufficientEvidence);
+    assert_eq!(verdict.can_answer, ["kp2mi"]);
+    assert_eq!(verdict.valid_at, "2026-01-15", "today in Jakarta");
+    let entry = &hub.entries()[0];
+    assert_eq!(entry.answer, "NO_RECORD");
+    assert!(!entry.subject_ref.is_empty());
+    hub.stop().await;
+}
+
+#[tokio::test]
+async fn qry_1_a_refusal_is_recorded_before_it_is_told() {
+    let hub = Hub::new().await;
+    for (agency, purpose) in [("kbri-yangon", "PLACEMENT"), ("stranger", "VERIFY_LEGALITY")] {
+        let request = CheckRequest { purpose: purpose.into(), ..by_nik() };
+        let error = hub.service.check(&caller(agency), &request).await.expect_err("refused");
+        assert_eq!(error.code(), Code::PermissionDenied);
+    }
+    let entries = hub.entries();
+    assert_eq!(entries.len(), 2);
+    assert!(entries.iter().all(|entry| entry.answer == "DENIED" && entry.disclosed.is_empty()));
+    hub.stop().await;
+}
+
+#[tokio::test]
+async fn a_malformed_question_is_refused_naming_the_field_and_reads_nothing() {
+    let hub = Hub::new().await;
+    let request = question(Subject::Nik("3201015206750000".into()));
+    let error = hub.service.check(&caller("kbri-yangon"), &request).await.expect_err("refused");
+    assert_eq!(error.code(), Code::InvalidArgument);
+    assert!(error.message().starts_with("nik: "), "{}", error.message());
+    let known = CheckRequest { known_at_us: Some(7), ..by_nik() };
+    let error = hub.service.check(&caller("kbri-yangon"), &known).await.expect_err("refused");
+    assert_eq!(error.code(), Code::Unimplemented);
+    assert!(hub.entries().is_empty());
+    hub.stop().await;
+}
+
+#[tokio::test]
+async fn qry_1_no_answer_leaves_where_the_access_cannot_be_recorded() {
+    let hub = Hub::new().await;
+    hub.access.close();
+    let error = hub.service.check(&caller("kbri-yangon"), &by_nik()).await.expect_err("refused");
+    assert_eq!(error.code(), Code::Unavailable);
+    hub.stop().await;
+}
+
+#[tokio::test]
+async fn an_answer_waits_for_the_position_that_is_asked_for() {
+    let mut hub = Hub::new().await;
+    let mut changed = placement();
+    changed.evidence.retain(|piece| piece.kind() != EvidenceKind::Visa);
+    let end = hub.record("simpul.registry.v1.PlacementRecorded", "sisko-placement/p", &changed).await;
+    let verdict = hub.verdict(&CheckRequest { at_least_position: Some(end.get()), ..by_nik() }).await;
+    assert_eq!((verdict.kind(), verdict.position), (VerdictKind::NonProcedural, end.get()));
+    let decides: Vec<_> =
+        verdict.requirements.iter().filter(|row| row.decides).map(|row| row.id.as_str()).collect();
+    assert_eq!(decides, ["R9"]);
+    hub.stop().await;
+}
+
+#[tokio::test]
+async fn valid_at_is_the_day_that_is_judged() {
+    let hub = Hub::new().await;
+    let verdict = hub.verdict(&CheckRequest { valid_at: "2023-08-20".into(), ..by_nik() }).await;
+    assert_eq!(
+        (verdict.valid_at.as_str(), verdict.warnings),
+        ("2023-08-20", vec!["NOT_DEPARTED".to_owned()])
+    );
+    hub.stop().await;
+}
+
+/// A server on port 0 that takes every connection for the mission's.
+async fn client(hub: &Hub) -> LegalityServiceClient<tonic::transport::Channel> {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    #[allow(clippy::result_large_err, reason = "tonic's own type")]
+    let named = |mut request: Request<()>| {
+        request.extensions_mut().insert(caller("kbri-yangon"));
+        Ok(request)
+    };
+    let service = LegalityServiceServer::with_interceptor(hub.service.clone(), named);
+    let server = tonic::transport::Server::builder().add_service(service);
+    tokio::spawn(server.serve_with_incoming(TcpListenerStream::new(listener)));
+    LegalityServiceClient::connect(format!("http://{address}")).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_line_up_is_answered_in_order_until_the_first_failure() {
+    let hub = Hub::new().await;
+    let mut client = client(&hub).await;
+    let subject = |n: u32| match n % 3 {
+        0 => by_nik(),
+        _ => question(Subject::Passport(format!("B{n:07}"))),
+    };
+    let mut questions: Vec<_> = (0..100).map(subject).collect();
+    questions.push(question(Subject::Card("#".into())));
+    questions.push(by_nik());
+    let mut answers = client.check_batch(tokio_stream::iter(questions)).await.unwrap().into_inner();
+    for n in 0..100_u32 {
+        let answer = tokio::time::timeout(Duration::from_secs(30), answers.next()).await.unwrap();
+        let verdict = hub.open(answer.unwrap().unwrap());
+        assert_eq!(verdict.kind() == VerdictKind::Procedural, n % 3 == 0, "{n}");
+    }
+    let error = answers.next().await.unwrap().expect_err("refused");
+    assert_eq!(error.code(), Code::InvalidArgument);
+    assert!(error.message().starts_with("request 100: card: "), "{}", error.message());
+    assert!(answers.next().await.is_none());
+    let answer = client.check(by_nik()).await.unwrap().into_inner();
+    assert_eq!(hub.open(answer).kind(), VerdictKind::Procedural, "the connection is still usable");
+    hub.stop().await;
+}

@@ -1,0 +1,36 @@
+//! What goes wrong, as gRPC statuses: the machine's inside stays in the log, under an id that the caller gets.
+
+use std::error::Error;
+
+use simpul_audit::AccessError;
+use simpul_log::AppendError;
+use simpul_proto::status;
+use simpul_types::{IdSource, RejectReason, Rejection};
+use tonic::Status;
+
+/// No entry, no answer (QRY-1).
+pub(crate) fn of_access(error: &AccessError) -> Status {
+    const MESSAGE: &str = "the access could not be recorded, so there is no answer; try again later";
+    match error {
+        AccessError::Append(AppendError::Full | AppendError::DiskFull) => Status::resource_exhausted(MESSAGE),
+        AccessError::Append(AppendError::Poisoned(_) | AppendError::Closed) => Status::unavailable(MESSAGE),
+        AccessError::Oversized => Status::invalid_argument("the request is too large to be recorded"),
+    }
+}
+
+/// Ours.
+pub(crate) fn internal(error: &(dyn Error + 'static), ids: &dyn IdSource) -> Status {
+    let incident = uuid::Uuid::from_bytes(ids.uuid_v7()).hyphenated().to_string();
+    tracing::error!(incident, error, "the shared picture could not be read");
+    Status::internal(format!("the hub could not look this up; incident {incident}"))
+}
+
+/// The caller's, naming the field.
+pub(crate) fn malformed(field: &str, rule: impl Into<String>) -> Status {
+    status::to_status(&Rejection::new(RejectReason::Malformed, rule).at(field).to_wire())
+}
+
+/// Policy's.
+pub(crate) fn denied(message: String) -> Status {
+    status::to_status(&Rejection::new(RejectReason::PolicyDenied, message).to_wire())
+}

@@ -1,0 +1,162 @@
+//! Who asks, what policy lets them see, and the durable entry about it (QRY-1).
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use prost::Message;
+use simpul_audit::AccessDraft;
+use simpul_policy::{Action, Ask, Directory};
+use simpul_projection::classes_of;
+use simpul_types::{AgencyCode, Caller, FieldClass, Position, Purpose, View};
+use tonic::{Request, Status};
+
+use crate::{Parts, fault};
+
+/// Characters of an official's pseudonym.
+const OFFICIAL_CHARS_MAX: usize = 64;
+
+/// One call, whose form is right.
+pub(crate) struct Visit {
+    pub(crate) caller: Caller,
+    pub(crate) official: String,
+    pub(crate) purpose: Option<Purpose>,
+    action: &'static str,
+    parameters: Vec<u8>,
+}
+
+/// What policy says: the classes per view, and how it came to that.
+#[derive(Default)]
+pub(crate) struct Sight {
+    pub(crate) classes: BTreeMap<View, BTreeSet<FieldClass>>,
+    policies: BTreeSet<String>,
+    directory_position: Position,
+}
+
+/// What is written about an answer.
+pub(crate) struct Answered<'a> {
+    pub(crate) answer: &'static str,
+    pub(crate) disclosed: Vec<FieldClass>,
+    pub(crate) position: Position,
+    pub(crate) case_ref: &'a str,
+    /// Opaque reference of what was asked for.
+    pub(crate) subject_ref: &'a str,
+}
+
+impl<'a> Answered<'a> {
+    /// An answer that discloses nothing.
+    pub(crate) fn bare(answer: &'static str, position: Position) -> Self {
+        Answered { answer, disclosed: Vec::new(), position, case_ref: "", subject_ref: "" }
+    }
+}
+
+impl Visit {
+    /// A call for a purpose.
+    pub(crate) fn enter<T: Message>(
+        request: &Request<T>,
+        action: &'static str,
+        official: &str,
+        purpose: &str,
+    ) -> Result<Self, Status> {
+        let mut visit = Self::anonymous(request, action)?;
+        let right = (1..=OFFICIAL_CHARS_MAX).contains(&official.chars().count());
+        if !right || official.chars().any(char::is_control) {
+            return Err(fault::malformed("official", "1 to 64 characters, none of them a control character"));
+        }
+        visit.official = official.to_owned();
+        let purpose: Purpose =
+            purpose.parse().map_err(|_| fault::malformed("purpose", "1 to 32 characters of A-Z, 0-9 and '_'"))?;
+        visit.purpose = Some(purpose);
+        Ok(visit)
+    }
+
+    /// A call that names neither official nor purpose.
+    pub(crate) fn anonymous<T: Message>(request: &Request<T>, action: &'static str) -> Result<Self, Status> {
+        let caller = request.extensions().get::<Caller>().cloned();
+        let caller =
+            caller.ok_or_else(|| Status::unauthenticated("the connection carries no agency's certificate"))?;
+        let parameters = request.get_ref().encode_to_vec();
+        Ok(Self { caller, official: String::new(), purpose: None, action, parameters })
+    }
+
+    pub(crate) fn agency(&self) -> &AgencyCode {
+        &self.caller.sender.agency
+    }
+
+    /// The classes of a view that the caller may ask for, for this purpose.
+    pub(crate) fn sight(&self, directory: &Directory, view: View) -> Sight {
+        let mut sight = Sight { directory_position: directory.position(), ..Sight::default() };
+        sight.add(directory, self.agency(), Action::View, view, self.purpose.as_ref());
+        sight
+    }
+
+    /// Leaves the durable access entry: its index, and the checkpoint that it names.
+    pub(crate) async fn record(
+        &self,
+        parts: &Parts,
+        sight: &Sight,
+        answered: Answered<'_>,
+    ) -> Result<(u64, String), Status> {
+        let checkpoint = parts.read_models.head().checkpoint.clone();
+        let draft = AccessDraft {
+            caller: Some(self.caller.clone()),
+            official: self.official.clone(),
+            action: self.action,
+            purpose: self.purpose.as_ref().map_or_else(String::new, ToString::to_string),
+            case_ref: answered.case_ref.to_owned(),
+            subject_ref: answered.subject_ref.to_owned(),
+            disclosed: answered.disclosed.iter().map(ToString::to_string).collect(),
+            answer: answered.answer.to_owned(),
+            position: answered.position,
+            directory_position: sight.directory_position,
+            policies: sight.policies.iter().cloned().collect(),
+            checkpoint: Some(checkpoint.clone()),
+            parameters: self.parameters.clone().into(),
+        };
+        let index = parts.access.record(draft).await.map_err(|error| fault::of_access(&error))?;
+        Ok((index, checkpoint))
+    }
+}
+
+impl Sight {
+    /// Everything that an agency is sent unasked. The publisher has cut every message by the same question.
+    pub(crate) fn published(directory: &Arc<Directory>, agency: &AgencyCode) -> Self {
+        let mut sight = Self { directory_position: directory.position(), ..Self::default() };
+        for view in View::ALL {
+            sight.add(directory, agency, Action::Publish, *view, None);
+        }
+        sight
+    }
+
+    /// Nothing asked: a call that every declared agency may make.
+    pub(crate) fn none(directory: &Directory) -> Self {
+        Self { directory_position: directory.position(), ..Self::default() }
+    }
+
+    pub(crate) fn of(&self, view: View) -> BTreeSet<FieldClass> {
+        self.classes.get(&view).cloned().unwrap_or_default()
+    }
+
+    pub(crate) fn all(&self) -> BTreeSet<FieldClass> {
+        self.classes.values().flatten().copied().collect()
+    }
+
+    fn add(
+        &mut self,
+        directory: &Directory,
+        agency: &AgencyCode,
+        action: Action,
+        view: View,
+        purpose: Option<&Purpose>,
+    ) {
+        for class in classes_of(view) {
+            let ask = Ask { agency, action, resource: view.as_str(), field_class: Some(*class), purpose };
+            let decision = directory.decide_shared(&ask);
+            self.policies.extend(decision.policies.iter().cloned());
+            if decision.allowed {
+                self.classes.entry(view).or_default().insert(*class);
+            }
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! Legality checks: each one evaluated, signed, and its access entry durable before it is answered.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use simpul_connector::{Client, ClientConfig, connect_channel};
+use simpul_proto::v1::{
+    CheckRequest, GetPositionRequest, check_request::Subject, legality_service_client::LegalityServiceClient,
+    picture_service_client::PictureServiceClient,
+};
+
+use super::measure::{Row, closed_loop, row};
+use crate::drafts;
+
+/// Puts `persons` placements with their evidence into the hub, 1,000 a submission; the rate of loading.
+///
+/// # Panics
+/// Where a submission is refused.
+pub async fn load(client: &Client, persons: u64) -> Row {
+    const BATCH: u64 = 1_000;
+    let next = Arc::new(AtomicU64::new(0));
+    let start = Instant::now();
+    let tasks: Vec<_> = (0..4)
+        .map(|_| {
+            let (client, next) = (client.clone(), Arc::clone(&next));
+            tokio::spawn(async move {
+                let mut taken = Vec::new();
+                loop {
+                    let from = next.fetch_add(BATCH, Ordering::Relaxed);
+                    if from >= persons {
+                        return taken;
+                    }
+                    let numbers = from..(from + BATCH).min(persons);
+                    let drafts =
+                        numbers.map(|number| drafts::draft(number, &drafts::evidenced_placement(number))).collect();
+                    let before = Instant::now();
+                    client.submit(drafts).await.expect("accepted");
+                    taken.push(before.elapsed());
+                }
+            })
+        })
+        .collect();
+    let mut calls = Vec::new();
+    for task in tasks {
+        calls.extend(task.await.expect("ends well"));
+    }
+    let took = start.elapsed();
+    let mut row = row(&format!("load {persons} placements, 4x1000"), "simpul", true, BATCH as usize, calls, took);
+    row.events_per_s = persons as f64 / took.as_secs_f64();
+    row
+}
+
+/// Waits until the read models have everything; how long it took.
+///
+/// # Panics
+/// Where the hub does not answer.
+pub async fn caught_up(config: &ClientConfig) -> Duration {
+    let channel = connect_channel(&config.tls_files()).await.expect("connected");
+    let (mut client, start) = (PictureServiceClient::new(channel), Instant::now());
+    loop {
+        let at = client.get_position(GetPositionRequest {}).await.expect("answered").into_inner();
+        if at.read_position >= at.log_position {
+            return start.elapsed();
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// `callers` callers who ask for persons all over the registry.
+///
+/// # Panics
+/// Where a check fails.
+pub async fn check(config: &ClientConfig, persons: u64, callers: usize, time: Duration) -> Row {
+    let channel = connect_channel(&config.tls_files()).await.expect("connected");
+    let call = move |caller: usize, number: u64| {
+        let mut client = LegalityServiceClient::new(channel.clone());
+        let person = (number * 7_919 + caller as u64 * 104_729) % persons;
+        async move {
+            let request = CheckRequest {
+                subject: Some(Subject::Nik(drafts::nik(person))),
+                purpose: "VERIFY_LEGALITY".into(),
+                official: "bench".into(),
+                ..Default::default()
+            };
+            let answer = client.check(request).await.expect("answered").into_inner();
+            assert!(answer.signed.is_some());
+        }
+    };
+    let (calls, took) = closed_loop(callers, time, call).await;
+    row(&format!("legality check of {persons}, c{callers}"), "simpul", true, 1, calls, took)
+}

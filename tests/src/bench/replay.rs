@@ -1,0 +1,60 @@
+//! Reading everything in order, and starting on it.
+
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use simpul_log::{Schema, verify};
+use simpul_signing::seal::WrapKey;
+use simpul_tlog::note::NoteVerifier;
+use simpul_types::Position;
+
+use super::measure::{Row, row};
+
+/// Replays a log's folder: every frame's checks, every leaf and event, sealed, as an auditor reads.
+///
+/// # Panics
+/// Where the log cannot be read.
+pub fn sealed(log: &Path, verifier: &NoteVerifier, wrap: WrapKey) -> Row {
+    let reader = simpul_log::open_reader(log, Schema::Submissions, verifier, wrap).expect("opens");
+    let (mut scan, mut events, start) = (reader.scan(Position::ZERO), 0usize, Instant::now());
+    while let Some(leaves) = scan.next_frame().expect("whole") {
+        events += leaves.iter().map(|leaf| leaf.events.len()).sum::<usize>();
+    }
+    one("replay, sealed", events, start.elapsed())
+}
+
+/// The same with every payload opened.
+///
+/// # Panics
+/// Where the log cannot be read.
+pub fn opened(log: &Path, verifier: &NoteVerifier, wrap: WrapKey) -> Row {
+    let reader = simpul_log::open_reader(log, Schema::Submissions, verifier, wrap).expect("opens");
+    let (mut scan, mut events, start) = (reader.scan(Position::ZERO), 0usize, Instant::now());
+    while let Some(leaves) = scan.next_frame().expect("whole") {
+        for event in leaves.iter().flat_map(|leaf| &leaf.events) {
+            reader.open_payload(event).expect("opens");
+            events += 1;
+        }
+    }
+    one("replay, opened", events, start.elapsed())
+}
+
+/// Verification of every byte, tree and checkpoint signature.
+///
+/// # Panics
+/// Where the log does not verify.
+pub fn verified(log: &Path, verifier: &NoteVerifier) -> Row {
+    let start = Instant::now();
+    let report = verify::walk(log, verifier, &mut |_, _| Ok(())).expect("readable");
+    assert_eq!(report.violation, None);
+    one("offline verification", report.events as usize, start.elapsed())
+}
+
+fn one(workload: &str, events: usize, took: Duration) -> Row {
+    let mut row = row(workload, "simpul", true, events, vec![took], took);
+    (row.p50_us, row.p99_us) = (0.0, 0.0);
+    row.note = format!("{events} events in {:.2} s", took.as_secs_f64());
+    row
+}

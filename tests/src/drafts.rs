@@ -1,0 +1,80 @@
+//! Events for tests: small, valid, functions of a number.
+
+use prost::Message;
+use simpul_connector::EventDraft;
+use simpul_proto::{registry, v1};
+use simpul_types::Timestamp;
+
+/// NIK of an invented person, different for each of 3.3 million numbers.
+pub fn nik(number: u64) -> String {
+    let (sequence, date) = (1 + number % 9_999, number / 9_999);
+    let (day, month, year) = (1 + date % 28, 1 + date / 28 % 12, 70 + date / 336 % 30);
+    format!("327301{day:02}{month:02}{year:02}{sequence:04}")
+}
+
+/// A placement of an invented person, padded to about `bytes` of payload.
+pub fn placement(number: u64, bytes: usize) -> registry::PlacementRecorded {
+    registry::PlacementRecorded {
+        placement_no: format!("PN-{number:08}"),
+        person: Some(v1::PersonClaim {
+            nik: nik(number),
+            passport: format!("C{:07}", number % 10_000_000),
+            name: format!("Siti Contoh {number}"),
+            birth_date: "1990-01-01".into(),
+            ..Default::default()
+        }),
+        scheme: v1::Scheme::PToP.into(),
+        destination: "HKG".into(),
+        occupation: "DOMESTIC_WORKER".into(),
+        employer: Some(registry::Employer {
+            name: "x".repeat(bytes.saturating_sub(120)),
+            kind: registry::EmployerKind::Household.into(),
+            city: String::new(),
+        }),
+        departure_date: "2024-05-01".into(),
+        status: registry::PlacementStatus::Departed.into(),
+        ..Default::default()
+    }
+}
+
+/// The same with the evidence of a whole placement, as a registry keeps it.
+pub fn evidenced_placement(number: u64) -> registry::PlacementRecorded {
+    use registry::EvidenceKind as K;
+    let kinds = [
+        K::IdentityCheck, K::CompetenceCertificate, K::Medical, K::Psychology, K::SocialSecurity, K::MaritalStatus,
+        K::FamilyPermission, K::Passport, K::Visa, K::PlacementAgreement, K::EmploymentContract,
+        K::PreDepartureOrientation, K::WorkerCard,
+    ];
+    let evidence = kinds.into_iter().map(|kind| registry::Evidence {
+        kind: kind.into(),
+        number: format!("E{number}"),
+        issued_on: "2024-04-01".into(),
+        valid_until: "2027-04-01".into(),
+        result: registry::EvidenceResult::Valid.into(),
+        detail: if kind == K::Visa { "WORK".into() } else { String::new() },
+        ..Default::default()
+    });
+    registry::PlacementRecorded { evidence: evidence.collect(), ..placement(number, 0) }
+}
+
+/// One event with a stream of its own.
+///
+/// # Panics
+/// Never: the names are valid.
+pub fn placement_draft(number: u64, bytes: usize) -> EventDraft {
+    draft(number, &placement(number, bytes))
+}
+
+/// One event of any placement.
+///
+/// # Panics
+/// Never: the names are valid.
+pub fn draft(number: u64, placement: &registry::PlacementRecorded) -> EventDraft {
+    EventDraft::new(
+        "simpul.registry.v1.PlacementRecorded".parse().expect("a valid type"),
+        format!("sisko-placement/t{number}").parse().expect("a valid stream"),
+        Timestamp::from_us(1_700_000_000_000_000),
+        "PLACEMENT".parse().expect("a valid purpose"),
+        placement.encode_to_vec().into(),
+    )
+}
