@@ -58,7 +58,7 @@ impl World {
         let grpc_port = free_port();
         let mut options = InitOptions::demo(dir.path().join("realm"), System.now());
         (options.grpc_port, options.metrics_port, options.nats_port) = (grpc_port, 0, nats_port);
-        let realm = init(&options).unwrap_or_else(|error| panic!("directory init: {error}"));
+        let realm = init(&options, &System).unwrap_or_else(|error| panic!("directory init: {error}"));
         Self { dir, realm, grpc_port, nats_port }
     }
 

@@ -120,9 +120,7 @@ impl Config {
         let mut sources = Vec::with_capacity(self.source.len());
         for source in &self.source {
             sources.push(match source {
-                SourceConfig::FileDrop(config) => {
-                    Source::FileDrop(config.clone(), mapping(&config.mapping)?)
-                }
+                SourceConfig::FileDrop(config) => Source::FileDrop(config.clone(), mapping(&config.mapping)?),
                 SourceConfig::HttpIntake(config) => {
                     Source::HttpIntake(config.clone(), mapping(&config.mapping)?)
                 }

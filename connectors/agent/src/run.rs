@@ -25,9 +25,9 @@ const STATUS_EVERY: Duration = Duration::from_secs(2);
 
 /// Sources that are ready to run.
 enum Ready {
-    Files(FileDrop),
-    Http(HttpIntake),
-    Forms(FormFolder),
+    Files(Box<FileDrop>),
+    Http(Box<HttpIntake>),
+    Forms(Box<FormFolder>),
 }
 
 struct Agent {
@@ -83,10 +83,10 @@ impl Agent {
         for source in sources {
             ready.push(match source {
                 Source::FileDrop(config, mapping) => {
-                    Ready::Files(FileDrop::new(config, mapping, intake.clone()))
+                    Ready::Files(Box::new(FileDrop::new(config, mapping, intake.clone())))
                 }
                 Source::FormFolder(config, mapping) => {
-                    Ready::Forms(FormFolder::new(config, mapping, intake.clone()))
+                    Ready::Forms(Box::new(FormFolder::new(config, mapping, intake.clone())))
                 }
                 Source::HttpIntake(..) if once => {
                     tracing::info!("http-intake is not started with --once");
@@ -98,7 +98,7 @@ impl Agent {
                     let url = format!("http://{}{path}", http.address());
                     tracing::info!(url, "listening");
                     self.listening.push(url);
-                    Ready::Http(http)
+                    Ready::Http(Box::new(http))
                 }
             });
         }

@@ -1,7 +1,8 @@
 //! Splits a CSV file into records without trusting it: a quote that is never closed must not swallow the rest.
 //!
 //! A record may span lines inside quotes, up to [`RECORD_LINES_MAX`]. Where a quote is not closed by then, the line it
-//! began on is a record of its own, marked [`Form::OpenQuote`], and reading goes on with the next line.
+//! began on is a record of its own, marked [`Form::OpenQuote`], and reading goes on with the next line. The same where a
+//! quote that was opened lines before is "closed" in the middle of a field: that is where the next quoted field begins.
 
 /// Lines that one record may span; an address has fewer.
 const RECORD_LINES_MAX: usize = 32;
@@ -63,7 +64,14 @@ fn end_of(bytes: &[u8], start: usize, delimiter: u8) -> (usize, Form) {
     while at < bytes.len() {
         match bytes[at] {
             b'"' if quoted && bytes.get(at + 1) == Some(&b'"') => at += 1,
-            b'"' if quoted => quoted = false,
+            b'"' if quoted => {
+                quoted = false;
+                // What closes here, lines later and in the middle of a field, is the opening quote of another row.
+                let ends = bytes.get(at + 1).is_none_or(|&next| next == delimiter || b"\r\n".contains(&next));
+                if let (Some(end), false) = (first_end, ends) {
+                    return (end, Form::OpenQuote);
+                }
+            }
             b'"' if field_begins => quoted = true,
             b'\n' if !quoted => return (at, Form::Whole),
             b'\n' => {
@@ -101,7 +109,10 @@ mod tests {
         check("a;b\n1;2\n", &[(1, "a;b", Whole), (2, "1;2", Whole)]);
         check("a;b\r\n\r\n1;2\r\n", &[(1, "a;b", Whole), (3, "1;2", Whole)]);
         check("a\n\"x\ny\";2\n3\n", &[(1, "a", Whole), (2, "\"x\ny\";2", Whole), (4, "3", Whole)]);
-        check("a\n\"say \"\"yes\"\"\";2\n3\n", &[(1, "a", Whole), (2, "\"say \"\"yes\"\"\";2", Whole), (3, "3", Whole)]);
+        check(
+            "a\n\"say \"\"yes\"\"\";2\n3\n",
+            &[(1, "a", Whole), (2, "\"say \"\"yes\"\"\";2", Whole), (3, "3", Whole)],
+        );
         check("a\n5\" pipe;2\n3\n", &[(1, "a", Whole), (2, "5\" pipe;2", Whole), (3, "3", Whole)]);
         check("a\n1;2", &[(1, "a", Whole), (2, "1;2", Unfinished)]);
         check("", &[]);
@@ -117,12 +128,15 @@ mod tests {
         assert!(records[2..].iter().all(|record| record.1 == "1;2" && record.2 == Whole));
         // Near the end of the file too; a quote open in the very last line may still be written on.
         check("\"open;2\n3;4\n", &[(1, "\"open;2", OpenQuote), (2, "3;4", Whole)]);
+        check("\"open;2\n3;\"x; y\"\n", &[(1, "\"open;2", OpenQuote), (2, "3;\"x; y\"", Whole)]);
         check("3;4\n\"open;2", &[(1, "3;4", Whole), (2, "\"open;2", Unfinished)]);
     }
 
     fn records_of(text: &str) -> Vec<(u64, String, Form)> {
         let found = records(text.as_bytes(), b';');
-        found.map(|record| (record.line, String::from_utf8_lossy(record.bytes).into_owned(), record.form)).collect()
+        found
+            .map(|record| (record.line, String::from_utf8_lossy(record.bytes).into_owned(), record.form))
+            .collect()
     }
 
     #[test]

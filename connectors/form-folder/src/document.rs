@@ -51,7 +51,9 @@ fn add_zone(document: &mut Value, pointer: &str) -> Result<Vec<&'static str>, Re
         Some(Value::String(text)) => text.clone(),
         Some(Value::Array(lines)) => {
             let lines: Option<Vec<&str>> = lines.iter().map(Value::as_str).collect();
-            lines.map(|lines| lines.join("\n")).ok_or_else(|| RecordError::new(pointer, "must be lines of text"))?
+            lines
+                .map(|lines| lines.join("\n"))
+                .ok_or_else(|| RecordError::new(pointer, "must be lines of text"))?
         }
         Some(_) => return Err(RecordError::new(pointer, "must be a text")),
     };
@@ -59,7 +61,9 @@ fn add_zone(document: &mut Value, pointer: &str) -> Result<Vec<&'static str>, Re
         Ok(zone) => zone,
         // The officer still has the person in front of them: the zone is passed on as it was read, and the hub warns.
         Err(error) if error.field == "mrz.document_number" => return Ok(vec!["document number"]),
-        Err(error) => return Err(RecordError::new(pointer, format!("{} must be {}", error.field, error.rule))),
+        Err(error) => {
+            return Err(RecordError::new(pointer, format!("{} must be {}", error.field, error.rule)));
+        }
     };
     let mut fields = Map::new();
     fields.insert("document_number".into(), zone.document_number().into());

@@ -192,14 +192,13 @@ impl FormFolder {
             unfinished: false,
         };
         let mut quiet = false;
-        if let Some(before) = self.seen.get(path) {
-            if before.bytes == now.bytes && before.modified == now.modified {
-                if !before.unfinished {
-                    return Ok(());
-                }
-                now.since = before.since;
-                quiet = now.since.elapsed() >= Duration::from_millis(self.config.quiet_ms);
+        let same = |before: &&Seen| before.bytes == now.bytes && before.modified == now.modified;
+        if let Some(before) = self.seen.get(path).filter(same).copied() {
+            if !before.unfinished {
+                return Ok(());
             }
+            now.since = before.since;
+            quiet = now.since.elapsed() >= Duration::from_millis(self.config.quiet_ms);
         }
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
         if now.bytes > FORM_BYTES_MAX {
@@ -222,13 +221,7 @@ impl FormFolder {
     }
 
     /// Takes one file. Returns whether it must be given time.
-    async fn take(
-        &self,
-        name: &str,
-        bytes: &[u8],
-        quiet: bool,
-        scan: &mut Scan,
-    ) -> Result<bool, SpoolError> {
+    async fn take(&self, name: &str, bytes: &[u8], quiet: bool, scan: &mut Scan) -> Result<bool, SpoolError> {
         let (line, error) = match document::read(&self.mapping, bytes) {
             Ok(form) => {
                 if !form.warnings.is_empty() {

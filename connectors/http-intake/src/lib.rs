@@ -155,7 +155,9 @@ fn read_token(path: &Path) -> Result<digest::Digest, StartError> {
     let text = std::fs::read_to_string(path).map_err(failed)?;
     match text.trim() {
         token if token.len() >= 16 => Ok(digest::digest(&digest::SHA256, token.as_bytes())),
-        _ => Err(failed(io::Error::new(io::ErrorKind::InvalidData, "the token has fewer than 16 characters"))),
+        _ => {
+            Err(failed(io::Error::new(io::ErrorKind::InvalidData, "the token has fewer than 16 characters")))
+        }
     }
 }
 

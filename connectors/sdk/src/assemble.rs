@@ -84,7 +84,8 @@ impl Signer {
         clock: &dyn Clock,
         ids: &dyn IdSource,
     ) -> v1::Submission {
-        let (wires, hashes): (Vec<_>, Vec<_>) = events.map(|event| (event.wire.clone(), event.leaf_hash)).unzip();
+        let (wires, hashes): (Vec<_>, Vec<_>) =
+            events.map(|event| (event.wire.clone(), event.leaf_hash)).unzip();
         let statement = Statement {
             submission_id: ids.submission_id(),
             sender: self.sender.clone(),

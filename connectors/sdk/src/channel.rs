@@ -70,9 +70,8 @@ pub async fn connect_channel(files: &TlsFiles) -> Result<Channel, ConnectError> 
 }
 
 fn endpoint(files: &TlsFiles) -> Result<Endpoint, ConnectError> {
-    let read = |path: &PathBuf| {
-        fs::read(path).map_err(|source| ConnectError::Read { path: path.clone(), source })
-    };
+    let read =
+        |path: &PathBuf| fs::read(path).map_err(|source| ConnectError::Read { path: path.clone(), source });
     let tls = ClientTlsConfig::new()
         .domain_name(&files.server_name)
         .ca_certificate(Certificate::from_pem(read(&files.ca_pem)?))

@@ -365,7 +365,8 @@ impl Engine {
         outcome: SubmitOutcome,
         stream: &mut Option<Stream>,
     ) -> Result<(), Interrupted> {
-        let front = self.window.front().ok_or_else(|| Interrupted::Lost("an outcome nobody asked for".into()))?;
+        let front =
+            self.window.front().ok_or_else(|| Interrupted::Lost("an outcome nobody asked for".into()))?;
         match fate(front, outcome)? {
             Ok(receipt) => {
                 let front = self.window.pop_front().expect("looked at above");

@@ -130,7 +130,12 @@ impl Batch<'_> {
     ///
     /// # Errors
     /// [`OfferError`].
-    pub fn offer(&mut self, mapping: &Mapping, mapped: Mapped, origin: Origin<'_>) -> Result<Offer, OfferError> {
+    pub fn offer(
+        &mut self,
+        mapping: &Mapping,
+        mapped: Mapped,
+        origin: Origin<'_>,
+    ) -> Result<Offer, OfferError> {
         let intake = self.intake;
         let stream = intake.refs.stream(mapping.source(), &mapped.key);
         let stream: StreamName = stream.map_err(|error| RecordError::new("stream", error.to_string()))?;

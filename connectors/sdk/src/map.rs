@@ -240,7 +240,9 @@ impl Mapping {
         }
         let mut key = Vec::with_capacity(self.key.len());
         for name in &self.key {
-            let text = self.text(record, std::slice::from_ref(name)).map_err(|reason| RecordError::new(name, reason))?;
+            let text = self
+                .text(record, std::slice::from_ref(name))
+                .map_err(|reason| RecordError::new(name, reason))?;
             key.push(text.ok_or_else(|| RecordError::new(name, "is required, it names the record"))?);
         }
         Ok(Mapped {
@@ -280,7 +282,11 @@ impl Mapping {
                 let found = record.elements(pointer);
                 let values = found.ok_or_else(|| RecordError::new(pointer, "must be a list"))?;
                 for (index, value) in values.iter().enumerate() {
-                    elements.extend(self.element(group, Record::Json(value), &format!("{pointer}/{index}"))?);
+                    elements.extend(self.element(
+                        group,
+                        Record::Json(value),
+                        &format!("{pointer}/{index}"),
+                    )?);
                 }
             }
         }
@@ -348,7 +354,12 @@ impl Mapping {
         Ok(value.or_else(|| field.default.clone()))
     }
 
-    fn scalar(&self, field: &Field, target: &FieldDescriptor, text: &str) -> Result<Option<Value>, &'static str> {
+    fn scalar(
+        &self,
+        field: &Field,
+        target: &FieldDescriptor,
+        text: &str,
+    ) -> Result<Option<Value>, &'static str> {
         let mut text = text.to_owned();
         for transform in &field.transforms {
             text = transform.apply(&text);
@@ -401,7 +412,12 @@ impl Mapping {
                 Found::Other => return Err("must be a list of texts"),
             }
         }
-        Ok(parts.iter().map(|part| part.trim()).filter(|part| self.says_something(part)).map(str::to_owned).collect())
+        Ok(parts
+            .iter()
+            .map(|part| part.trim())
+            .filter(|part| self.says_something(part))
+            .map(str::to_owned)
+            .collect())
     }
 
     fn says_something(&self, text: &str) -> bool {
@@ -502,7 +518,10 @@ fn resolve(descriptor: &MessageDescriptor, path: &str) -> Option<Vec<FieldDescri
 }
 
 fn patterns(at: &str, texts: Vec<String>) -> Result<Vec<Pattern>, MappingError> {
-    texts.iter().map(|text| Pattern::parse(text).ok_or_else(|| wrong(at, "date", date::PATTERN_RULE))).collect()
+    texts
+        .iter()
+        .map(|text| Pattern::parse(text).ok_or_else(|| wrong(at, "date", date::PATTERN_RULE)))
+        .collect()
 }
 
 /// `+07:00`.

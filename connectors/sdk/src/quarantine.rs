@@ -77,7 +77,13 @@ impl Quarantine {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&rows).map_err(failed(&rows))?;
         let path = dir.join("quarantine.jsonl");
         let list = fs::OpenOptions::new().append(true).create(true).mode(0o600).open(&path);
-        Ok(Self { dir: dir.to_path_buf(), list: Mutex::new(list.map_err(failed(&path))?), count: AtomicU64::new(0), clock, ids })
+        Ok(Self {
+            dir: dir.to_path_buf(),
+            list: Mutex::new(list.map_err(failed(&path))?),
+            count: AtomicU64::new(0),
+            clock,
+            ids,
+        })
     }
 
     /// What was set aside since it was opened.

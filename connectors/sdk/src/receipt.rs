@@ -115,7 +115,11 @@ impl ReceiptVerifier {
             &receipt.inclusion_proof,
             &seen.root,
         )
-        .map_err(|source| ReceiptError::Inclusion { leaf: receipt.leaf_index, size: seen.size, source })?;
+        .map_err(|source| ReceiptError::Inclusion {
+            leaf: receipt.leaf_index,
+            size: seen.size,
+            source,
+        })?;
         self.follow(seen, receipt.duplicate)?;
         Ok(leaf)
     }

@@ -114,7 +114,10 @@ mod tests {
         assert!(reference.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte)));
         assert_eq!(name, one.stream("sisko-placement", &["PN-1"]).expect("valid"), "the same again");
         assert_ne!(name, two.stream("sisko-placement", &["PN-1"]).expect("valid"), "another key");
-        assert_ne!(one.stream("s", &["ab", "c"]).expect("valid"), one.stream("s", &["a", "bc"]).expect("valid"));
+        assert_ne!(
+            one.stream("s", &["ab", "c"]).expect("valid"),
+            one.stream("s", &["a", "bc"]).expect("valid")
+        );
         assert!(one.stream("NIK", &["1"]).is_err());
     }
 

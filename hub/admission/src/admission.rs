@@ -1,5 +1,5 @@
-//! The way of a submission through the stages, and who owns what: the gate owns the Appender, the directory is a snapshot
-//! that everybody reads and only committed directory events replace.
+//! The way of a submission through the stages, and who owns what: the gate owns the Appender, the directory
+//! is a snapshot that everybody reads and only committed directory events replace.
 
 use std::{
     panic,
@@ -13,13 +13,15 @@ use std::{
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use simpul_audit::AccessLog;
-use simpul_log::{Appender, Reader, Ticket};
+use simpul_log::{AppendError, Appender, Reader, Ticket};
 use simpul_policy::{AUTHORITY_AGENCY, AUTHORITY_CONNECTOR, Directory};
 use simpul_proto::v1;
-use simpul_types::{Caller, Clock, Receipt, RejectReason, Rejection, Sender, SubmissionId};
+use simpul_types::{
+    Caller, Clock, LeafIndex, Position, Receipt, RejectReason, Rejection, Sender, SubmissionId,
+};
 use tokio::{
     sync::Semaphore,
-    task::{self, AbortHandle},
+    task::{self, AbortHandle, JoinHandle},
 };
 
 use crate::{
@@ -72,6 +74,18 @@ impl Outcome {
     }
 }
 
+/// What a submission that passed the gate waits for.
+pub(crate) enum Awaited {
+    /// Its own flush.
+    Flush(Ticket),
+    /// Its own flush, and the directory that it makes.
+    Directory(JoinHandle<Result<Receipt, AppendError>>),
+    /// The leaf of the same submission id.
+    Known { leaf: LeafIndex, validated: Validated },
+    /// The leaf of one of its events.
+    Replayed { index: usize, position: Position, fork: Option<u64>, validated: Validated },
+}
+
 /// A submission's time in the hub, for the gauge.
 struct InFlight;
 
@@ -89,8 +103,8 @@ impl Drop for InFlight {
 }
 
 impl Admission {
-    /// Starts admission on an open log. `directory` is what [`crate::fold_directory`] made of it. Called within a tokio
-    /// runtime.
+    /// Starts admission on an open log. `directory` is what [`crate::fold_directory`] made of it. Called
+    /// within a tokio runtime.
     pub fn start(
         config: Config,
         appender: Appender,
@@ -121,7 +135,12 @@ impl Admission {
     /// # Errors
     /// The [`Rejection`], which has left an access entry where the caller's agency is declared.
     pub async fn submit(&self, caller: &Caller, wire: v1::Submission) -> Result<Receipt, Rejection> {
-        self.run(caller, wire, None).await.result
+        self.outcome(caller, wire).await.result
+    }
+
+    /// As [`Self::submit`], with the submission's id beside the result.
+    pub async fn outcome(&self, caller: &Caller, wire: v1::Submission) -> Outcome {
+        self.run(caller, wire, None).await
     }
 
     /// A lane for one stream of a caller, which keeps the order.
@@ -129,8 +148,8 @@ impl Admission {
         Lane::new(self.clone(), caller)
     }
 
-    /// Admits the directory authority's first submission, which no connection brings; does nothing but answer with its
-    /// receipt where it was admitted before.
+    /// Admits the directory authority's first submission, which no connection brings; does nothing but answer
+    /// with its receipt where it was admitted before.
     ///
     /// # Errors
     /// The [`Rejection`]; SEQUENCE_FORK and SUBMISSION_ID_REUSED mean that the log is of another realm.
@@ -212,12 +231,12 @@ impl Admission {
         let passed = judged.and_then(|validated| self.pass(validated));
         if let Some(turn) = turn {
             drop(turn);
-            // Whoever waits first for a flush drives it: let the rest of the lane pass the gate before, so that one
-            // flush covers them all.
+            // Whoever waits first for a flush drives it: let the rest of the lane pass the gate before, so
+            // that one flush covers them all.
             task::yield_now().await;
         }
         let result = match passed {
-            Ok(passed) => self.settle(passed).await,
+            Ok(awaited) => self.settle(awaited).await,
             Err(rejection) => Err(rejection),
         };
         (submission_id, result)
@@ -244,36 +263,38 @@ impl Admission {
         }
     }
 
+    /// Stages 1 to 4 where the caller is.
+    #[cfg(test)]
+    pub(crate) fn judge_now(&self, caller: &Caller, wire: v1::Submission) -> Result<Validated, Rejection> {
+        self.0.judge(caller, wire).1
+    }
+
     /// Stage 5.
-    fn pass(&self, validated: Validated) -> Result<Passed, Rejection> {
+    pub(crate) fn pass(&self, validated: Validated) -> Result<Awaited, Rejection> {
         let started = Instant::now();
         let passed = self.0.gate.pass(validated, || self.0.directory.load_full(), self.0.clock.now());
         metrics::get().gate_seconds.observe(started.elapsed().as_secs_f64());
-        passed
-    }
-
-    async fn settle(&self, passed: Passed) -> Result<Receipt, Rejection> {
-        let (gate, reader) = (&self.0.gate, &self.0.reader);
-        match passed {
-            Passed::New { ticket, directory: None } => ticket.await.map_err(dedupe::refused),
+        Ok(match passed? {
+            Passed::New { ticket, directory: None } => Awaited::Flush(ticket),
             Passed::New { ticket, directory: Some(directory) } => {
-                self.settle_directory(ticket, directory).await
+                Awaited::Directory(self.replace_directory(ticket, directory))
             }
-            Passed::Known { leaf, validated } => replay::known(gate, reader, leaf, &validated).await,
+            Passed::Known { leaf, validated } => Awaited::Known { leaf, validated },
             Passed::Replayed { index, position, fork, validated } => {
-                replay::replayed(gate, reader, index, position, fork, &validated).await
+                Awaited::Replayed { index, position, fork, validated }
             }
-        }
+        })
     }
 
-    /// Puts the new directory in place once it is committed, even if the caller went away meanwhile.
-    async fn settle_directory(
+    /// Puts the new directory in place once it is committed. On a task of its own, begun before anything can be
+    /// given up: the events are in the log even if the caller goes away.
+    fn replace_directory(
         &self,
         ticket: Ticket,
         directory: Arc<Directory>,
-    ) -> Result<Receipt, Rejection> {
+    ) -> JoinHandle<Result<Receipt, AppendError>> {
         let shared = Arc::clone(&self.0.directory);
-        let commit = tokio::spawn(async move {
+        tokio::spawn(async move {
             let receipt = ticket.await?;
             // Commits are in order, the tasks that hear of them need not be.
             shared.rcu(|present| {
@@ -282,10 +303,21 @@ impl Admission {
             });
             tracing::info!(directory_position = directory.position().get(), "directory changed");
             Ok(receipt)
-        });
-        match commit.await {
-            Ok(outcome) => outcome.map_err(dedupe::refused),
-            Err(_) => Err(dedupe::draining()),
+        })
+    }
+
+    async fn settle(&self, awaited: Awaited) -> Result<Receipt, Rejection> {
+        let (gate, reader) = (&self.0.gate, &self.0.reader);
+        match awaited {
+            Awaited::Flush(ticket) => ticket.await.map_err(dedupe::refused),
+            Awaited::Directory(commit) => match commit.await {
+                Ok(receipt) => receipt.map_err(dedupe::refused),
+                Err(_) => Err(dedupe::draining()),
+            },
+            Awaited::Known { leaf, validated } => replay::known(gate, reader, leaf, &validated).await,
+            Awaited::Replayed { index, position, fork, validated } => {
+                replay::replayed(gate, reader, index, position, fork, &validated).await
+            }
         }
     }
 

@@ -7,8 +7,8 @@ use std::{thread, time::Duration};
 pub struct Config {
     /// Submissions in the hub at once, from arrival to receipt; more are refused with QUEUE_FULL.
     pub submissions_max: usize,
-    /// Submissions of at least this many events are judged on a thread of their own, smaller ones where they arrive: a
-    /// signature costs as much as some 50 events, and moving work costs too.
+    /// Submissions of at least this many events are judged on a thread of their own, smaller ones where they
+    /// arrive: a signature costs as much as some 50 events, and moving work costs too.
     pub apart_events_min: usize,
     /// Such threads at work at once.
     pub judges_max: usize,

@@ -1,5 +1,6 @@
-//! Stage 5: is it new, and does it follow on what the log holds? Under one short lock together with the Appender's
-//! `enqueue`, so that nothing comes between the question and the place in the log. Nothing here waits for the disk.
+//! Stage 5: is it new, and does it follow on what the log holds? Under one short lock together with the
+//! Appender's `enqueue`, so that nothing comes between the question and the place in the log. Nothing here
+//! waits for the disk.
 //!
 //! ```text
 //! submission id known ─▶ Known       the first receipt, or SUBMISSION_ID_REUSED     (LOG-4, settled in `replay`)
@@ -30,7 +31,8 @@ pub(crate) struct Gate(Mutex<State>);
 struct State {
     /// `None` once the hub drains.
     appender: Option<Appender>,
-    /// The directory with every directory event that was enqueued, committed or not: what the next one builds on.
+    /// The directory with every directory event that was enqueued, committed or not: what the next one builds
+    /// on.
     ahead: Arc<Directory>,
 }
 
@@ -90,8 +92,8 @@ impl Gate {
         self.lock().appender.take()
     }
 
-    /// Gives a submission its place, or says why it has none. `current` is asked for under the lock, so that leaves never
-    /// go back in the directory they were judged under.
+    /// Gives a submission its place, or says why it has none. `current` is asked for under the lock, so that
+    /// leaves never go back in the directory they were judged under.
     pub(crate) fn pass(
         &self,
         mut validated: Validated,
@@ -197,12 +199,7 @@ fn draft(validated: Validated) -> Draft {
         }
         .encode()
     };
-    Draft {
-        submission_id: Some(submission_id),
-        chain: Some((chain, next)),
-        records,
-        leaf: Box::new(leaf),
-    }
+    Draft { submission_id: Some(submission_id), chain: Some((chain, next)), records, leaf: Box::new(leaf) }
 }
 
 pub(crate) fn forked(next: u64) -> Rejection {

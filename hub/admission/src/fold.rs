@@ -1,9 +1,9 @@
 //! The directory at start, from the log alone, without reading the whole log.
 //!
-//! Every leaf names the directory position it was judged under, so the last leaf points at the last directory event that
-//! counted, whose leaf points at the one before, down to the bootstrap. The authority's own sequence says how many
-//! events there must be; where the chain skips some (they were in flight together, or the last ones of all), the short
-//! range in between is scanned.
+//! Every leaf names the directory position it was judged under, so the last leaf points at the last directory
+//! event that counted, whose leaf points at the one before, down to the bootstrap. The authority's own
+//! sequence says how many events there must be; where the chain skips some (they were in flight together, or
+//! the last ones of all), the short range in between is scanned.
 //!
 //! ```text
 //! leaf   0      1   2   3      4   5   6          chain: 6 → directory leaf 3 → directory leaf 0
@@ -127,7 +127,8 @@ fn authority_leaf(reader: &Reader, position: Position) -> Result<Found, FoldErro
     Ok(Found { stored, leaf })
 }
 
-/// Adds the authority's leaves of a range, which hold the sequences from `first` to before `next`, newest first.
+/// Adds the authority's leaves of a range, which hold the sequences from `first` to before `next`, newest
+/// first.
 fn scan(
     reader: &Reader,
     from: Position,

@@ -8,7 +8,8 @@ use tokio::sync::oneshot;
 
 use crate::admission::{Admission, Outcome};
 
-/// The order of one stream. Each submission waits at the gate for the one before it, whatever became of that one.
+/// The order of one stream. Each submission waits at the gate for the one before it, whatever became of that
+/// one.
 pub struct Lane {
     admission: Admission,
     caller: Caller,
@@ -36,8 +37,8 @@ impl Lane {
         Self { admission, caller, last: None }
     }
 
-    /// Takes the next submission. Its outcome comes after it is durable or refused. The futures MUST be polled side by
-    /// side (for example in a `FuturesOrdered`); one that is dropped gives up its turn.
+    /// Takes the next submission. Its outcome comes after it is durable or refused. The futures MUST be
+    /// polled side by side (for example in a `FuturesOrdered`); one that is dropped gives up its turn.
     pub fn submit(&mut self, wire: v1::Submission) -> impl Future<Output = Outcome> + Send + use<> {
         let (next, last) = oneshot::channel();
         let turn = Turn { before: self.last.replace(last), _next: next };

@@ -8,8 +8,8 @@
 //! dedupe      ids, sequence, versions; one short lock together with the Appender
 //! ```
 //!
-//! No stage can be left out, because each value can only be made out of the one before (ADM-1). An unverified sender is
-//! told nothing about content: before the signature holds, nothing of the events is even looked at.
+//! No stage can be left out, because each value can only be made out of the one before (ADM-1). An unverified
+//! sender is told nothing about content: before the signature holds, nothing of the events is even looked at.
 //!
 //! Read [`admission`] first, then the stages in their order.
 
@@ -26,6 +26,9 @@ mod refuse;
 mod replay;
 mod validate;
 mod verify;
+
+#[cfg(test)]
+mod tests;
 
 pub use admission::{Admission, Outcome};
 pub use config::Config;

@@ -61,10 +61,18 @@ pub fn register(registry: &mut Registry) {
     let metrics = get();
     admission.register("submissions", "Submissions admitted", metrics.submissions.clone());
     admission.register("events", "Events admitted", metrics.events.clone());
-    admission.register("duplicates", "Submissions answered with an earlier receipt", metrics.duplicates.clone());
+    admission.register(
+        "duplicates",
+        "Submissions answered with an earlier receipt",
+        metrics.duplicates.clone(),
+    );
     admission.register("rejections", "Submissions refused, by reason", metrics.rejections.clone());
     admission.register("strangers", "Submissions of undeclared agencies", metrics.strangers.clone());
     admission.register("in_flight", "Submissions between arrival and answer", metrics.in_flight.clone());
     admission.register("judge_seconds", "Time to judge one submission", metrics.judge_seconds.clone());
-    admission.register("gate_seconds", "Time at the gate, waiting for its lock included", metrics.gate_seconds.clone());
+    admission.register(
+        "gate_seconds",
+        "Time at the gate, waiting for its lock included",
+        metrics.gate_seconds.clone(),
+    );
 }

@@ -1,8 +1,8 @@
-//! The rules of the payload messages, walked over the encoded bytes: nothing is built, nothing is copied, and what
-//! passes is certain to decode.
+//! The rules of the payload messages, walked over the encoded bytes: nothing is built, nothing is copied, and
+//! what passes is certain to decode.
 //!
-//! The rules are data ([`rules`]), one table per message, held against the descriptors of `proto/` by a test. Fields that
-//! a table does not know are skipped, so that a newer sender's additions pass.
+//! The rules are data ([`rules`]), one table per message, held against the descriptors of `proto/` by a test.
+//! Fields that a table does not know are skipped, so that a newer sender's additions pass.
 
 mod rules;
 
@@ -110,7 +110,8 @@ fn find(fields: &[Field], number: u32, hint: usize) -> Option<usize> {
     (hint..fields.len()).find_map(at).or_else(|| (0..hint).find_map(at))
 }
 
-/// Reads one occurrence of a field; returns how many values it held. An empty text or a zero stands for absent.
+/// Reads one occurrence of a field; returns how many values it held. An empty text or a zero stands for
+/// absent.
 fn value(
     message: &Message,
     field: &Field,
@@ -120,7 +121,9 @@ fn value(
 ) -> Result<u16, Fault> {
     match (field.rule, wire_type) {
         (Rule::Enum(most), WireType::Varint) => enum_value(message, field, most, bytes),
-        (Rule::Enum(most), WireType::LengthDelimited) if matches!(field.need, Need::Repeated(_) | Need::Several(_)) => {
+        (Rule::Enum(most), WireType::LengthDelimited)
+            if matches!(field.need, Need::Repeated(_) | Need::Several(_)) =>
+        {
             let mut packed = slice(message, bytes)?;
             let mut count = 0_u16;
             while !packed.is_empty() {
@@ -178,14 +181,17 @@ fn is_date(text: &str) -> bool {
     let bytes = text.as_bytes();
     let number = |range: std::ops::Range<usize>| {
         let digits = &bytes[range];
-        digits.iter().all(u8::is_ascii_digit).then(|| {
-            digits.iter().fold(0_i16, |value, digit| value * 10 + i16::from(digit - b'0'))
-        })
+        digits
+            .iter()
+            .all(u8::is_ascii_digit)
+            .then(|| digits.iter().fold(0_i16, |value, digit| value * 10 + i16::from(digit - b'0')))
     };
     if bytes.len() != 10 || bytes[4] != b'-' || bytes[7] != b'-' {
         return false;
     }
-    let (Some(year), Some(month), Some(day)) = (number(0..4), number(5..7), number(8..10)) else { return false };
+    let (Some(year), Some(month), Some(day)) = (number(0..4), number(5..7), number(8..10)) else {
+        return false;
+    };
     let (Ok(month), Ok(day)) = (i8::try_from(month), i8::try_from(day)) else { return false };
     Date::new(year, month, day).is_ok()
 }

@@ -1,5 +1,5 @@
-//! What is left of a refusal (ADM-2): an access entry where the sender is of a declared agency, a count where it is not,
-//! so that a flood of strangers cannot fill the disk.
+//! What is left of a refusal (ADM-2): an access entry where the sender is of a declared agency, a count where
+//! it is not, so that a flood of strangers cannot fill the disk.
 
 use std::sync::{
     Arc,
@@ -34,14 +34,15 @@ impl Strangers {
     }
 }
 
-/// Whether a refusal is a decision on the submission. The others tell of the hub's want of room or health: they say
-/// nothing of the sender, and writing under load or on a full disk would make matters worse.
+/// Whether a refusal is a decision on the submission. The others tell of the hub's want of room or health:
+/// they say nothing of the sender, and writing under load or on a full disk would make matters worse.
 pub(crate) fn is_decision(reason: RejectReason) -> bool {
     use RejectReason as R;
     !matches!(reason, R::QueueFull | R::DiskFull | R::LogPoisoned | R::Draining | R::BrokenChain)
 }
 
-/// Records a rejection of a declared agency; durable when it returns. Where that fails, the decision is not given either.
+/// Records a rejection of a declared agency; durable when it returns. Where that fails, the decision is not
+/// given either.
 pub(crate) async fn record(
     access: &Arc<AccessLog>,
     reader: &Reader,

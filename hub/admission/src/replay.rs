@@ -1,5 +1,5 @@
-//! What is in the log already: the same bytes get the first receipt again, other bytes are refused (LOG-4). The first
-//! may still be in flight; then its flush is waited for.
+//! What is in the log already: the same bytes get the first receipt again, other bytes are refused (LOG-4).
+//! The first may still be in flight; then its flush is waited for.
 
 use std::time::Duration;
 
@@ -15,8 +15,9 @@ use crate::{
 /// How often somebody who waits for another's flush looks whether the log still lives.
 const HEALTH_INTERVAL: Duration = Duration::from_millis(250);
 
-/// The submission id is known: the same statement gets the first receipt. The statement holds the root over all header
-/// bytes, and those the commitments of the payloads, so the same statement means the same submission.
+/// The submission id is known: the same statement gets the first receipt. The statement holds the root over
+/// all header bytes, and those the commitments of the payloads, so the same statement means the same
+/// submission.
 pub(crate) async fn known(
     gate: &Gate,
     reader: &Reader,
@@ -27,15 +28,13 @@ pub(crate) async fn known(
     let (_, first) = read(reader, move |reader| reader.leaf(leaf)).await?;
     if first.statement_bytes != validated.submission().statement_bytes {
         let message = "this submission id is known with another statement";
-        return Err(
-            Rejection::new(RejectReason::SubmissionIdReused, message).at("statement.submission_id")
-        );
+        return Err(Rejection::new(RejectReason::SubmissionIdReused, message).at("statement.submission_id"));
     }
     receipt(reader, leaf).await
 }
 
-/// Event `index` of the submission stands at `position`. Where all of it is one leaf of the same sender, with the same
-/// headers, it was sent before under another submission id, and gets that leaf's receipt.
+/// Event `index` of the submission stands at `position`. Where all of it is one leaf of the same sender, with
+/// the same headers, it was sent before under another submission id, and gets that leaf's receipt.
 pub(crate) async fn replayed(
     gate: &Gate,
     reader: &Reader,
@@ -49,7 +48,11 @@ pub(crate) async fn replayed(
     let submission = validated.submission();
     let same_sender = first.statement.sender == submission.statement.sender;
     let same_events = stored.events.len() == submission.events.len()
-        && stored.events.iter().zip(&submission.events).all(|(stored, sent)| stored.header == sent.header_bytes);
+        && stored
+            .events
+            .iter()
+            .zip(&submission.events)
+            .all(|(stored, sent)| stored.header == sent.header_bytes);
     if same_sender && same_events {
         return receipt(reader, stored.index).await;
     }

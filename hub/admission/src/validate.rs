@@ -4,9 +4,7 @@ use std::{collections::HashSet, sync::Arc};
 
 use simpul_log::RecordDraft;
 use simpul_policy::{AUTHORITY_AGENCY, AUTHORITY_CONNECTOR, Directory, EVENT_PACKAGE};
-use simpul_types::{
-    Event, Header, Position, RejectReason, Rejection, Sender, Submission, Timestamp, limits,
-};
+use simpul_types::{Event, Header, Position, RejectReason, Rejection, Sender, Submission, Timestamp, limits};
 
 use crate::{authorize, authorize::Authorized, payload, verify};
 
@@ -36,7 +34,8 @@ impl Validated {
         self.submission.statement.sender.agency.as_str() == AUTHORITY_AGENCY
     }
 
-    /// Judges again what the directory decides, under one that has changed meanwhile. The signature stays verified.
+    /// Judges again what the directory decides, under one that has changed meanwhile. The signature stays
+    /// verified.
     ///
     /// # Errors
     /// UNKNOWN_KEY, POLICY_DENIED.
@@ -54,7 +53,13 @@ impl Validated {
         let events = std::mem::take(&mut submission.events);
         let record = |event: Event| {
             let Event { header_bytes, header, salt, payload } = event;
-            RecordDraft { event_id: Some(header.event_id), stream: header.stream, header: header_bytes, salt, payload }
+            RecordDraft {
+                event_id: Some(header.event_id),
+                stream: header.stream,
+                header: header_bytes,
+                salt,
+                payload,
+            }
         };
         (submission, events.into_iter().map(record).collect())
     }
@@ -62,7 +67,8 @@ impl Validated {
 
 impl Authorized {
     /// # Errors
-    /// FUTURE_DATED, EVENT_ID_REUSED within the submission, POLICY_DENIED of the directory's streams, INVALID_PAYLOAD.
+    /// FUTURE_DATED, EVENT_ID_REUSED within the submission, POLICY_DENIED of the directory's streams,
+    /// INVALID_PAYLOAD.
     pub(crate) fn validate(self, now: Timestamp) -> Result<Validated, Rejection> {
         let (submission, directory_position) = self.into_parts();
         let latest = Timestamp::from_us(now.as_us().saturating_add(limits::CLOCK_AHEAD_US_MAX));
@@ -70,7 +76,8 @@ impl Authorized {
             return Err(future_dated("statement.created_at_us".into()));
         }
         let sender = &submission.statement.sender;
-        let mut ids = HashSet::with_capacity(if submission.events.len() > 1 { submission.events.len() } else { 0 });
+        let mut ids =
+            HashSet::with_capacity(if submission.events.len() > 1 { submission.events.len() } else { 0 });
         for (index, Event { header, payload, .. }) in submission.events.iter().enumerate() {
             if header.occurred_at > latest {
                 return Err(future_dated(format!("events[{index}].header.occurred_at_us")));
@@ -82,7 +89,8 @@ impl Authorized {
             check_directory_stream(sender, header, index)?;
             payload::check(header.event_type.as_str(), payload).map_err(|fault| {
                 let path = if fault.path.is_empty() { String::new() } else { format!(".{}", fault.path) };
-                Rejection::new(RejectReason::InvalidPayload, fault.rule).at(format!("events[{index}].payload{path}"))
+                Rejection::new(RejectReason::InvalidPayload, fault.rule)
+                    .at(format!("events[{index}].payload{path}"))
             })?;
         }
         let chain = sender.to_string().into();

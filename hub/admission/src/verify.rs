@@ -1,5 +1,5 @@
-//! Stage 2: who sent it, and is it what they signed? First certificate, key and signature; only then the events' form
-//! and the two commitments that tie them to the signature.
+//! Stage 2: who sent it, and is it what they signed? First certificate, key and signature; only then the
+//! events' form and the two commitments that tie them to the signature.
 
 use simpul_policy::Directory;
 use simpul_signing::{SUBMISSION_TYPE, VerifyingKey};
@@ -20,8 +20,8 @@ impl Decoded {
     /// `now` is the hub's time: a key counts by the hub's clock, not by the statement's.
     ///
     /// # Errors
-    /// IDENTITY_MISMATCH, UNKNOWN_KEY, BAD_SIGNATURE; then, to the sender who proved to be one, MALFORMED, OVERSIZED,
-    /// UNKNOWN_VERSION and COMMITMENT_MISMATCH of the events.
+    /// IDENTITY_MISMATCH, UNKNOWN_KEY, BAD_SIGNATURE; then, to the sender who proved to be one, MALFORMED,
+    /// OVERSIZED, UNKNOWN_VERSION and COMMITMENT_MISMATCH of the events.
     pub(crate) fn verify(
         self,
         caller: &Caller,
@@ -34,8 +34,9 @@ impl Decoded {
             return Err(Rejection::new(RejectReason::IdentityMismatch, message).at("statement.agency"));
         }
         let key = registered(directory, &statement.sender, &key_id, now)?;
-        key.verify_dsse(SUBMISSION_TYPE, &statement_bytes, &signature)
-            .map_err(|_| Rejection::new(RejectReason::BadSignature, "the signature does not verify").at("signature"))?;
+        key.verify_dsse(SUBMISSION_TYPE, &statement_bytes, &signature).map_err(|_| {
+            Rejection::new(RejectReason::BadSignature, "the signature does not verify").at("signature")
+        })?;
         // From here on the sender is who it says it is.
         let events = Event::decode_all(&statement, events)?;
         check_commitments(&statement, &events)?;
@@ -57,8 +58,9 @@ pub(crate) fn registered(
 }
 
 fn check_commitments(statement: &Statement, events: &[Event]) -> Result<(), Rejection> {
-    let mismatch =
-        |message: &str, field: String| Err(Rejection::new(RejectReason::CommitmentMismatch, message).at(field));
+    let mismatch = |message: &str, field: String| {
+        Err(Rejection::new(RejectReason::CommitmentMismatch, message).at(field))
+    };
     let root = simpul_log::tree_hash(events.iter().map(|event| event.header_bytes.as_ref()));
     if root != statement.events_root {
         return mismatch("not the tree hash over the headers", "statement.events_root".into());

@@ -4,7 +4,14 @@
 
 mod support;
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use simpul_audit::{
     VerifyOptions, VerifyReport,
@@ -120,6 +127,23 @@ async fn adm_1_a_key_that_the_directory_never_registered_is_a_violation() {
 }
 
 #[tokio::test]
+async fn adm_1_a_key_that_was_revoked_before_is_a_violation_and_only_from_then_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut folder = Folder::new(dir.path()).await;
+    folder.desk(vec![Fact::licence("sisko-licence/a")]).await;
+    let desk = SigningKey::from_seed(&[2; 32]).unwrap();
+    let authority_key = SigningKey::from_seed(&[1; 32]).unwrap();
+    let facts = vec![support::revoke(&desk, 1)];
+    folder.submit(&sender("directory", "authority"), &authority_key, facts, Fault::None).await;
+    folder.desk(vec![Fact::licence("sisko-licence/a")]).await;
+    folder.close();
+    let report = verify(dir.path(), &with_master());
+    assert_eq!(report.violations_total, 1, "{:?}", report.violations);
+    assert_eq!((report.violations[0].leaf, report.violations[0].position), (Some(3), Some(3)));
+    assert!(report.violations[0].what.ends_with("was not registered for kp2mi/desk then"));
+}
+
+#[tokio::test]
 async fn a_flipped_byte_is_found_wherever_it_stands() {
     let (dir, _) = honest(12).await;
     for log in ["log", "access"] {
@@ -192,13 +216,20 @@ async fn a_folder_verifies_while_the_hub_goes_on_writing() {
     let dir = tempfile::tempdir().unwrap();
     let mut folder = Folder::new(dir.path()).await;
     let path = dir.path().to_owned();
+    let written = Arc::new(AtomicBool::new(false));
+    let done = Arc::clone(&written);
     let verifying = tokio::task::spawn_blocking(move || {
-        (0..20).map(|_| verify(&path, &VerifyOptions::default())).collect::<Vec<_>>()
+        let mut reports = vec![verify(&path, &VerifyOptions::default())];
+        while !done.load(Ordering::Relaxed) {
+            reports.push(verify(&path, &VerifyOptions::default()));
+        }
+        reports
     });
-    while !verifying.is_finished() {
+    for _ in 0..200 {
         folder.desk(vec![Fact::licence("sisko-licence/a")]).await;
         folder.look("ombudsman").await;
     }
+    written.store(true, Ordering::Relaxed);
     for report in verifying.await.unwrap() {
         assert!(report.ok, "{:?}", report.violations);
     }

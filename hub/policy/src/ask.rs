@@ -17,7 +17,7 @@ pub enum Action {
     Publish,
     /// Replay the log, payloads sealed.
     Replay,
-    /// See payloads in clear while replaying.
+    /// See payloads of an event type in clear while replaying.
     OpenPayload,
     /// Read who looked at what.
     ReadAccess,

@@ -10,7 +10,8 @@ use simpul_types::{AgencyCode, FieldClass, Purpose};
 
 use crate::{Action, Ask, Decision};
 
-/// Questions kept; event types, views, classes and purposes in use are some hundreds, and purposes come from outside.
+/// Questions kept; event types, views, classes and purposes in use are some hundreds, and purposes come from
+/// outside.
 const ENTRIES_MAX: usize = 8_192;
 
 pub(crate) struct Cache {

@@ -1,11 +1,12 @@
-//! The directory: who takes part, with which keys, under which policy. A fold over directory events, in the order of the
-//! log; two hubs at the same position have the same directory.
+//! The directory: who takes part, with which keys, under which policy. A fold over directory events, in the
+//! order of the log; two hubs at the same position have the same directory.
 //!
 //! ```text
 //! AgencyDeclared ─▶ ConnectorDeclared ─▶ KeyRegistered ─▶ KeyRevoked        PolicyDeclared (replaces the whole set)
 //! ```
 //!
-//! A [`Directory`] is used as a snapshot: whoever changes it clones it, applies, and puts the new one in its place.
+//! A [`Directory`] is used as a snapshot: whoever changes it clones it, applies, and puts the new one in its
+//! place.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -31,7 +32,8 @@ pub const AUTHORITY_CONNECTOR: &str = "authority";
 /// Package of the directory's event types, with the dot.
 pub const EVENT_PACKAGE: &str = "simpul.directory.v1.";
 
-/// What decides for the authority in place of a policy, so that no declared policy can lock it out or widen it.
+/// What decides for the authority in place of a policy, so that no declared policy can lock it out or widen
+/// it.
 const BUILT_IN: &str = "built-in-directory-authority";
 
 /// Longest name or reason, bytes.
@@ -88,7 +90,8 @@ pub enum DirectoryError {
 }
 
 impl Directory {
-    /// The directory before its first event: agency `directory` with connector `authority` and this Ed25519 key.
+    /// The directory before its first event: agency `directory` with connector `authority` and this Ed25519
+    /// key.
     pub fn new(authority: [u8; 32]) -> Self {
         let code: AgencyCode = AUTHORITY_AGENCY.parse().expect("a valid agency code");
         let key = KeyRecord {
@@ -174,10 +177,10 @@ impl Directory {
         let id = key_id(&public_key);
         let known = self.connectors().any(|connector| connector.keys.contains_key(&id));
         let agency = self.declared(&registered.agency)?;
-        let record = agency.connectors.get_mut(&connector).ok_or_else(|| DirectoryError::NotDeclared {
-            field: "connector",
-            name: connector.to_string(),
-        })?;
+        let record = agency
+            .connectors
+            .get_mut(&connector)
+            .ok_or_else(|| DirectoryError::NotDeclared { field: "connector", name: connector.to_string() })?;
         if known {
             return Err(DirectoryError::KeyKnown(id));
         }
@@ -191,7 +194,10 @@ impl Directory {
         let at = optional_time(revoked.revoked_at_us)
             .ok_or(DirectoryError::Field { field: "revoked_at_us", rule: "required".into() })?;
         if revoked.reason.len() > TEXT_BYTES_MAX {
-            return Err(DirectoryError::Field { field: "reason", rule: format!("at most {TEXT_BYTES_MAX} bytes") });
+            return Err(DirectoryError::Field {
+                field: "reason",
+                rule: format!("at most {TEXT_BYTES_MAX} bytes"),
+            });
         }
         let key = self
             .agencies
@@ -282,8 +288,8 @@ impl Directory {
         (allowed, if allowed { vec![BUILT_IN.into()] } else { Vec::new() })
     }
 
-    /// Field classes of a view that an agency may see: asked for, for this purpose; or, with no purpose, sent unasked
-    /// ([`Action::Publish`]).
+    /// Field classes of a view that an agency may see: asked for, for this purpose; or, with no purpose, sent
+    /// unasked ([`Action::Publish`]).
     pub fn classes(
         &self,
         agency: &AgencyCode,
@@ -309,7 +315,9 @@ fn name<T: std::str::FromStr<Err = IdError>>(field: &'static str, text: &str) ->
 
 fn text(field: &'static str, value: &str, bytes_max: usize) -> Result<(), DirectoryError> {
     let right = !value.trim().is_empty() && value.len() <= bytes_max;
-    right.then_some(()).ok_or_else(|| DirectoryError::Field { field, rule: format!("1 to {bytes_max} bytes") })
+    right
+        .then_some(())
+        .ok_or_else(|| DirectoryError::Field { field, rule: format!("1 to {bytes_max} bytes") })
 }
 
 fn optional_time(us: i64) -> Option<Timestamp> {

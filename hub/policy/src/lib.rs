@@ -1,5 +1,5 @@
-//! Who takes part and who may do what: the directory as a fold over its events, and the decision on one question, by
-//! Cedar policies that the directory declares. Pure: no clock, no I/O.
+//! Who takes part and who may do what: the directory as a fold over its events, and the decision on one
+//! question, by Cedar policies that the directory declares. Pure: no clock, no I/O.
 //!
 //! Read [`directory`] first, then `policies/first-matrix.txt`, the first policy as a table.
 

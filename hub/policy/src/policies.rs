@@ -80,8 +80,8 @@ impl Policies {
         Ok(Self { set, authorizer: Authorizer::new() })
     }
 
-    /// Whether an agency of this kind may, and the policies that decided, in order. A policy that cannot be evaluated
-    /// refuses: a `forbid` that is skipped would otherwise open what it was to close.
+    /// Whether an agency of this kind may, and the policies that decided, in order. A policy that cannot be
+    /// evaluated refuses: a `forbid` that is skipped would otherwise open what it was to close.
     pub(crate) fn decide(&self, kind: &str, ask: &Ask<'_>) -> (bool, Vec<String>) {
         let Some((request, entities)) = question(kind, ask) else { return (false, Vec::new()) };
         let response = self.authorizer.is_authorized(&request, &self.set, &entities);
@@ -96,9 +96,8 @@ impl Policies {
 
 /// Cedar's form of a question; `None` where it has none, which refuses.
 fn question(kind: &str, ask: &Ask<'_>) -> Option<(Request, Entities)> {
-    let uid = |which: usize, id: &str| {
-        EntityUid::from_type_name_and_id(TYPES[which].clone(), EntityId::new(id))
-    };
+    let uid =
+        |which: usize, id: &str| EntityUid::from_type_name_and_id(TYPES[which].clone(), EntityId::new(id));
     let text = |value: &str| RestrictedExpression::new_string(value.into());
     let principal = uid(0, ask.agency.as_str());
     let attributes = HashMap::from([("kind".to_owned(), text(kind))]);
@@ -132,7 +131,8 @@ mod tests {
         assert!(matches!(refused("permit (principal, action, resource);"), PolicyError::Id(_)));
         let twice = r#"@id("a") permit (principal, action, resource);"#.repeat(2);
         assert_eq!(refused(&twice), PolicyError::Id("a".into()));
-        let misspelt = r#"@id("a") permit (principal, action, resource) when { principal.knid == "police" };"#;
+        let misspelt =
+            r#"@id("a") permit (principal, action, resource) when { principal.knid == "police" };"#;
         assert!(matches!(refused(misspelt), PolicyError::Schema(_)));
         let unknown_action = r#"@id("a") permit (principal, action == Action::"steal", resource);"#;
         assert!(matches!(refused(unknown_action), PolicyError::Schema(_)));

@@ -1,5 +1,7 @@
 //! The directory as a fold over its events.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 use bytes::Bytes;
 use prost::Message;
 use simpul_policy::{Action, Ask, Directory, DirectoryError, FIRST_MATRIX, PolicyError};
@@ -35,7 +37,13 @@ impl Fold {
         self.apply("ConnectorDeclared", &declared)
     }
 
-    fn key(&mut self, agency: &str, connector: &str, key: [u8; 32], times: (i64, i64)) -> Result<(), DirectoryError> {
+    fn key(
+        &mut self,
+        agency: &str,
+        connector: &str,
+        key: [u8; 32],
+        times: (i64, i64),
+    ) -> Result<(), DirectoryError> {
         let registered = wire::KeyRegistered {
             agency: agency.into(),
             connector: connector.into(),
@@ -81,7 +89,10 @@ fn a_key_counts_from_its_start_to_its_end_and_not_once_revoked() {
 #[test]
 fn what_hangs_on_nothing_is_refused_and_changes_nothing() {
     let mut fold = Fold::new();
-    assert!(matches!(fold.connector("polri", "desk"), Err(DirectoryError::NotDeclared { field: "agency", .. })));
+    assert!(matches!(
+        fold.connector("polri", "desk"),
+        Err(DirectoryError::NotDeclared { field: "agency", .. })
+    ));
     fold.agency("polri", "police").unwrap();
     let before = fold.directory.position();
     let missing = fold.key("polri", "desk", [2; 32], (0, 0));
@@ -93,7 +104,10 @@ fn what_hangs_on_nothing_is_refused_and_changes_nothing() {
     assert_eq!(fold.agency("directory", "police"), Err(DirectoryError::Reserved));
     assert!(matches!(fold.agency("POLRI", "police"), Err(DirectoryError::Field { field: "code", .. })));
     let bad = wire::PolicyDeclared { cedar: "permit".into(), version: "v".into() };
-    assert!(matches!(fold.apply("PolicyDeclared", &bad), Err(DirectoryError::Policy(PolicyError::Syntax(_)))));
+    assert!(matches!(
+        fold.apply("PolicyDeclared", &bad),
+        Err(DirectoryError::Policy(PolicyError::Syntax(_)))
+    ));
     let revoked = wire::KeyRevoked { key_id: "0".repeat(16), revoked_at_us: 1, reason: String::new() };
     assert!(matches!(fold.apply("KeyRevoked", &revoked), Err(DirectoryError::KeyUnknown(_))));
     assert_eq!(fold.apply("Unheard", &bad), Err(DirectoryError::NotDirectory));
@@ -106,7 +120,8 @@ fn an_agency_that_is_declared_again_keeps_its_connectors_and_gets_its_new_kind()
     let mut fold = Fold::new();
     fold.agency("polri", "police").unwrap();
     fold.connector("polri", "desk").unwrap();
-    fold.apply("PolicyDeclared", &wire::PolicyDeclared { cedar: FIRST_MATRIX.into(), version: "1".into() }).unwrap();
+    fold.apply("PolicyDeclared", &wire::PolicyDeclared { cedar: FIRST_MATRIX.into(), version: "1".into() })
+        .unwrap();
     let purpose = "OVERSIGHT".parse().unwrap();
     let replays = |directory: &Directory| {
         let (agency, action) = (&polri().agency, Action::Replay);
@@ -128,7 +143,8 @@ fn no_policy_widens_or_locks_out_the_authority() {
     let everything = r#"@id("all") permit (principal, action, resource);"#;
     let nothing = r#"@id("none") forbid (principal, action, resource);"#;
     for cedar in [everything, nothing] {
-        fold.apply("PolicyDeclared", &wire::PolicyDeclared { cedar: cedar.into(), version: "1".into() }).unwrap();
+        fold.apply("PolicyDeclared", &wire::PolicyDeclared { cedar: cedar.into(), version: "1".into() })
+            .unwrap();
         let may = |action, resource| {
             let ask = Ask { agency: &authority, action, resource, field_class: None, purpose: None };
             fold.directory.decide(&ask).allowed
@@ -145,6 +161,7 @@ fn an_agency_that_nobody_declared_may_nothing() {
     let cedar = r#"@id("all") permit (principal, action, resource);"#.to_owned();
     fold.apply("PolicyDeclared", &wire::PolicyDeclared { cedar, version: "1".into() }).unwrap();
     let agency = "polri".parse().unwrap();
-    let ask = Ask { agency: &agency, action: Action::Replay, resource: "log", field_class: None, purpose: None };
+    let ask =
+        Ask { agency: &agency, action: Action::Replay, resource: "log", field_class: None, purpose: None };
     assert!(!fold.directory.decide(&ask).allowed);
 }

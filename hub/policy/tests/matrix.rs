@@ -1,5 +1,7 @@
 //! The first policy as a table that a lawyer can read: `policies/first-matrix.txt`, compared word for word.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 use std::{fmt::Write, fs, path::Path};
 
 use prost::Message;
@@ -9,12 +11,31 @@ use simpul_types::{AgencyCode, FieldClass, Position, Purpose, View};
 
 /// Every purpose code of domain.md §6.1, and those of the hub itself.
 const PURPOSES: &[&str] = &[
-    "ASSIST", "COMPANION", "COMPLAINT", "DEPARTURE_CHECK", "DIRECTORY", "FAMILY_NOTICE", "FOREIGN_REQUEST",
-    "INVESTIGATE", "OVERSIGHT", "PASSPORT_CHECK", "PLACEMENT", "PROSECUTE", "PROTECT", "REHAB", "REPATRIATE",
-    "RESTITUTION", "RETURN", "SHELTER", "STATISTICS", "TREAT", "VERIFY_LEGALITY",
+    "ASSIST",
+    "COMPANION",
+    "COMPLAINT",
+    "DEPARTURE_CHECK",
+    "DIRECTORY",
+    "FAMILY_NOTICE",
+    "FOREIGN_REQUEST",
+    "INVESTIGATE",
+    "OVERSIGHT",
+    "PASSPORT_CHECK",
+    "PLACEMENT",
+    "PROSECUTE",
+    "PROTECT",
+    "REHAB",
+    "REPATRIATE",
+    "RESTITUTION",
+    "RETURN",
+    "SHELTER",
+    "STATISTICS",
+    "TREAT",
+    "VERIFY_LEGALITY",
 ];
 
-/// One agency of each kind; its code is its kind. `stranger` is declared, and of a kind that no rule speaks of.
+/// One agency of each kind; its code is its kind. `stranger` is declared, and of a kind that no rule speaks
+/// of.
 const KINDS: &[(&str, &str)] = &[
     ("registry", "registry of migrant workers, for example KP2MI"),
     ("police", "police, for example Polri"),
@@ -90,7 +111,8 @@ impl Matrix {
     fn render_classes(&self, line: &mut String) {
         for view in View::ALL {
             writeln!(line, "\nFIELDS OF A {}", view.as_str().to_uppercase()).unwrap();
-            writeln!(line, "V: may be viewed for a stated purpose, on the record. P: is sent unasked.\n").unwrap();
+            writeln!(line, "V: may be viewed for a stated purpose, on the record. P: is sent unasked.\n")
+                .unwrap();
             let header: String = KINDS.iter().map(|(kind, _)| format!("{kind:<11}")).collect();
             writeln!(line, "  {:<18} {}", "", header.trim_end()).unwrap();
             for class in FieldClass::ALL {
@@ -131,7 +153,16 @@ impl Matrix {
             }
         }
         row("replays the log, payloads sealed".into(), self.purposes(kind, Action::Replay, "log", None));
-        row("opens payloads".into(), self.purposes(kind, Action::OpenPayload, "log", None));
+        let opens =
+            |event_type: &&&str| self.purposes(kind, Action::OpenPayload, event_type, None) != "never";
+        let opened: Vec<&&str> = EVENT_TYPES.iter().filter(opens).collect();
+        for event_type in &opened {
+            let purposes = self.purposes(kind, Action::OpenPayload, event_type, None);
+            row(format!("opens {event_type}"), purposes);
+        }
+        if opened.is_empty() {
+            row("opens payloads".into(), "never".into());
+        }
         row("reads who looked at what".into(), self.purposes(kind, Action::ReadAccess, "access_log", None));
         row("administers the directory".into(), self.purposes(kind, Action::Administer, "directory", None));
     }
@@ -157,7 +188,11 @@ fn nobody_but_the_mission_sees_where_a_person_is_sheltered_and_nobody_is_sent_it
             let viewed = matrix.purposes(kind, Action::View, view.as_str(), class);
             let expected = *kind == "mission" && *view == View::Case;
             assert_eq!(viewed != "never", expected, "{kind} {view}");
-            assert_eq!(matrix.purposes(kind, Action::Publish, view.as_str(), class), "never", "{kind} {view}");
+            assert_eq!(
+                matrix.purposes(kind, Action::Publish, view.as_str(), class),
+                "never",
+                "{kind} {view}"
+            );
         }
     }
 }

@@ -68,7 +68,9 @@ fn adopt(state: &State, reader: &Reader, keys: &StateKeys) -> Result<(), StateEr
     let misfit = match state.tracking() {
         Err(StateError::Sealed | StateError::Row) => Some("other keys or another layout"),
         Err(error) => return Err(error),
-        Ok(tracking) if tracking.position == 0 => (!state.is_empty() && tracking.keys != keys.check()).then_some("no beginning"),
+        Ok(tracking) if tracking.position == 0 => {
+            (!state.is_empty() && tracking.keys != keys.check()).then_some("no beginning")
+        }
         Ok(tracking) if tracking.keys != keys.check() => Some("other keys"),
         Ok(tracking) if tracking.position > reader.head().end.get() => Some("ahead of the log"),
         Ok(tracking) => {

@@ -94,7 +94,8 @@ impl Walk {
             let changes: Changes = crate::row::decode(&bytes)?;
             let entries: Vec<_> = changes.entries.iter().filter_map(entry).collect();
             let from = self.from;
-            self.buffered = entries.into_iter().filter(|entry| entry.key >= from).collect::<Vec<_>>().into_iter();
+            self.buffered =
+                entries.into_iter().filter(|entry| entry.key >= from).collect::<Vec<_>>().into_iter();
             self.next = Some(key);
         }
     }
@@ -110,7 +111,9 @@ impl Walk {
         let from = key::changes(Position::new(self.from.position), u16::MAX);
         let mut before = state.range(key::CHANGES.to_vec()..=from.clone());
         // A leaf's rows share its first position; the one that holds `from` may be any of them.
-        let Some(last) = before.next_back().transpose()? else { return state.range(from..=end).next().transpose() };
+        let Some(last) = before.next_back().transpose()? else {
+            return state.range(from..=end).next().transpose();
+        };
         let first = key::position_at(&last.0, 1).unwrap_or_default();
         state.range(key::changes(first, 0)..=end).next().transpose()
     }

@@ -66,7 +66,11 @@ impl Folder {
         let mut changes = LeafChanges::new(leaf.first_position);
         for stored in leaf.events.iter().filter(|stored| stored.position < until) {
             // Assert: the log hands out every position once and in order; a hole here would be a wrong state for ever.
-            assert_eq!(stored.position.get(), batch.tracking.position, "PRJ-2: positions are folded without a hole");
+            assert_eq!(
+                stored.position.get(),
+                batch.tracking.position,
+                "PRJ-2: positions are folded without a hole"
+            );
             let outcome = match self.read(stored, source.as_ref())? {
                 Ok(event) => projection::fold(&self.projections, &event, &mut batch.overlay)?,
                 Err(fault) => {

@@ -44,8 +44,8 @@ pub use overlay::Overlay;
 pub use persons::IdentifierKind;
 pub use projection::{Outcome, Projection};
 pub use read::{
-    CaseFile, Change, ConflictNote, DirectoryAgency, DirectoryKey, DirectoryRows, GapNote, Health, Person, PersonId,
-    ReadModels, RecordNote,
+    CaseFile, Change, ConflictNote, DirectoryAgency, DirectoryKey, DirectoryRows, GapNote, Health, Person,
+    PersonId, ReadModels, RecordNote,
 };
 pub use rebuild::{Rebuild, rebuild_digest, stored_digest};
 pub use runner::Handle;

@@ -22,7 +22,9 @@ pub(crate) fn id(blind: &Blind, number: &str) -> Id {
 
 impl Projection for Licences {
     fn fold(&self, event: &Event, store: &mut Overlay<'_>, outcome: &mut Outcome) -> Result<(), StateError> {
-        let (Payload::Licence(licence), Some(record)) = (&event.payload, outcome.record) else { return Ok(()) };
+        let (Payload::Licence(licence), Some(record)) = (&event.payload, outcome.record) else {
+            return Ok(());
+        };
         let number = id(store.blind(), &licence.licence_no);
         let before = outcome.before.as_ref().and_then(|before| key::one(&before.newest.licence));
         if let Some(old) = before.filter(|old| *old != number) {

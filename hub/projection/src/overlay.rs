@@ -87,4 +87,3 @@ impl<'a> Overlay<'a> {
         self.writes
     }
 }
-

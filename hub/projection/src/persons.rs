@@ -223,12 +223,7 @@ fn conflict(store: &mut Overlay<'_>, person: &Id, other: &Id, position: u64) -> 
 
 /// Notes that a record speaks of the person. It stays noted when a later snapshot names somebody else: who the record
 /// speaks of now, its newest snapshot says.
-fn speak_of(
-    store: &mut Overlay<'_>,
-    person: &Id,
-    node: &mut Node,
-    record: &Id,
-) -> Result<(), StateError> {
+fn speak_of(store: &mut Overlay<'_>, person: &Id, node: &mut Node, record: &Id) -> Result<(), StateError> {
     if key::unpack(&node.records).any(|known| known == *record) {
         return Ok(());
     }

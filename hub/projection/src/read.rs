@@ -209,7 +209,6 @@ impl ReadModels {
     pub fn trim_changes(&self, below: Position) -> Result<Position, StateError> {
         self.shared.state.trim_changes(below)
     }
-
 }
 
 /// An error with its sources.

@@ -55,7 +55,11 @@ pub(crate) fn licence(dated: &Dated<'_>, licence: &registry::LicenceRecorded) ->
         .suspensions
         .iter()
         .map(|one| {
-            object([("from", text(&one.from)), ("until", text(&one.until)), ("decision_no", text(&one.decision_no))])
+            object([
+                ("from", text(&one.from)),
+                ("until", text(&one.until)),
+                ("decision_no", text(&one.decision_no)),
+            ])
         })
         .collect();
     let mut set = |name: &str, value: Value| document.set(FieldClass::Placement, name, value);

@@ -37,7 +37,9 @@ impl Handle {
         match joined.await {
             Ok((true, Ok(()))) => {}
             Ok((false, _)) => tracing::error!("the projection thread had panicked"),
-            Ok((_, Err(error))) => tracing::warn!(error = &error as &dyn std::error::Error, "state not flushed"),
+            Ok((_, Err(error))) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "state not flushed")
+            }
             Err(_) => tracing::error!("the projection thread could not be joined"),
         }
     }
@@ -45,7 +47,8 @@ impl Handle {
 
 pub(crate) fn start(shared: Arc<Shared>, batch_events_max: usize) -> Result<Handle, OpenError> {
     let (stop, stopped) = watch::channel(false);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(OpenError::Thread)?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(OpenError::Thread)?;
     let runner = Runner {
         folder: Folder::new(shared.reader.clone()),
         heads: shared.reader.subscribe(),

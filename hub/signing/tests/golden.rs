@@ -1,6 +1,8 @@
 //! Known answers of stored and signed formats. The values were computed with another implementation (Python
 //! `cryptography`) from the tables in the module docs: what is on somebody's disk must open for ever.
 
+#![allow(clippy::unwrap_used, reason = "a helper that fails is a test that fails")]
+
 use data_encoding::HEXLOWER;
 use simpul_signing::{
     MasterKey, SUBMISSION_TYPE, SigningKey, VerifyingKey, key_id,

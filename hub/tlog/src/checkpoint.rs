@@ -78,32 +78,24 @@ impl Checkpoint {
     pub fn with_signature(&self, verifier: &NoteVerifier, signature: &[u8; 64]) -> String {
         format!("{}\n{}", self.body(), verifier.line(signature))
     }
-
-    /// Verifies a signed checkpoint of the log that this key belongs to: one good signature of an Ed25519 key whose
-    /// name is the origin.
-    ///
-    /// # Errors
-    /// [`CheckpointError`].
-    pub fn open(note: &str, verifier: &NoteVerifier) -> Result<Self, CheckpointError> {
-        if verifier.key_type() != ED25519_TYPE {
-            // A witness's word is no log's word.
-            return Err(NoteError::Key("a log signs with a key of type 1").into());
-        }
-        let note = SignedNote::open(note, std::slice::from_ref(verifier))?;
-        let checkpoint = Self::parse(&note.text)?;
-        if checkpoint.origin != verifier.name() {
-            return Err(CheckpointError::Origin(checkpoint.origin));
-        }
-        Ok(checkpoint)
-    }
 }
 
-/// [`Checkpoint::open`].
+/// Verifies a signed checkpoint of the log that this key belongs to: one good signature of an Ed25519 key whose name is
+/// the origin.
 ///
 /// # Errors
 /// [`CheckpointError`].
 pub fn open(note: &str, verifier: &NoteVerifier) -> Result<Checkpoint, CheckpointError> {
-    Checkpoint::open(note, verifier)
+    if verifier.key_type() != ED25519_TYPE {
+        // A witness's word is no log's word.
+        return Err(NoteError::Key("a log signs with a key of type 1").into());
+    }
+    let note = SignedNote::open(note, std::slice::from_ref(verifier))?;
+    let checkpoint = Checkpoint::parse(&note.text)?;
+    if checkpoint.origin != verifier.name() {
+        return Err(CheckpointError::Origin(checkpoint.origin));
+    }
+    Ok(checkpoint)
 }
 
 fn parse_size(text: &str) -> Option<u64> {

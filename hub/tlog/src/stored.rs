@@ -102,7 +102,7 @@ pub fn root<R: HashReader + ?Sized>(size: u64, reader: &R) -> Result<Digest, R::
     Frontier::load(size, reader).map(|frontier| frontier.root())
 }
 
-/// PATH(index, D[size]), from the leaf upward; empty where the index lies outside.
+/// `PATH(index, D[size])`, from the leaf upward; empty where the index lies outside.
 ///
 /// # Errors
 /// The reader's own.
@@ -126,7 +126,7 @@ pub fn inclusion_proof<R: HashReader + ?Sized>(
     roots_upward(siblings, reader)
 }
 
-/// PROOF(old, D[new]); empty where the sizes give none (0, equal, or old above new).
+/// `PROOF(old, D[new])`; empty where the sizes give none (0, equal, or old above new).
 ///
 /// # Errors
 /// The reader's own.

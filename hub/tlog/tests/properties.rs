@@ -1,8 +1,10 @@
 //! Stored hashes against the RFC's own recursion, all pairs of sizes, changed proofs, and no panic on any input.
 
+#![allow(clippy::unwrap_used, reason = "a helper that fails is a test that fails")]
+
 use proptest::prelude::*;
 use simpul_tlog::{
-    checkpoint::Checkpoint,
+    checkpoint::{self, Checkpoint},
     cosignature::CosignatureSigner,
     leaf_hash, node_hash,
     note::{NoteError, NoteSigner, NoteVerifier, SignedNote},
@@ -233,13 +235,13 @@ fn a_checkpoint_survives_signing_by_a_raw_signature_and_a_witness_s_line() {
 
     let witness = CosignatureSigner::new("witness.example", &[4; 32]).unwrap();
     let cosigned = format!("{note}{}", witness.sign_line(1_700_000_000, &checkpoint.body()));
-    assert_eq!(Checkpoint::open(&cosigned, &signer.verifier()), Ok(checkpoint.clone()));
+    assert_eq!(checkpoint::open(&cosigned, &signer.verifier()), Ok(checkpoint.clone()));
     let both = [signer.verifier(), witness.verifier()];
     assert!(SignedNote::open(&cosigned, &both).is_ok());
     let moved = format!("{note}{}", witness.sign_line(1_700_000_000, "another\n1\n"));
     assert!(SignedNote::open(&moved, &both).is_err());
     let lies = Checkpoint { origin: "other.example".into(), ..checkpoint }.sign(&signer);
-    assert!(Checkpoint::open(&lies, &signer.verifier()).is_err());
+    assert!(checkpoint::open(&lies, &signer.verifier()).is_err());
 }
 
 #[test]

@@ -15,7 +15,13 @@ use crate::trust;
 #[derive(Args, Clone)]
 pub struct ConnectionArgs {
     /// Client configuration, made by `simpul directory init`
-    #[arg(long, global = true, value_name = "FILE", default_value = "client.toml", help_heading = "Connection")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        default_value = "client.toml",
+        help_heading = "Connection"
+    )]
     pub client: PathBuf,
 
     /// Ask the hub at this address in place of the configured one, for example https://localhost:7443

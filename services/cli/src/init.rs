@@ -5,12 +5,14 @@
 //! DIR/ca.pem ca.key authority.key authority.pub bootstrap.binpb
 //! DIR/hub/       tls.pem tls.key ca.pem log.key access.key verdict.key master.key hub.toml log.vkey access.vkey verdict.pub
 //! DIR/agencies/<agency>/<connector>/  ca.pem tls.pem tls.key signing.key client.toml
+//!     where an agent runs also        connector.toml mappings/ input/ (or intake.key, the case system's token)
 //! DIR/nats/      ca.pem tls.pem tls.key nats.conf
 //! ```
 //!
 //! Development only: one machine holds every secret. In production each agency makes its own keys and the authority
 //! signs what it is shown.
 
+mod agents;
 mod bootstrap;
 mod certificates;
 mod configs;
@@ -215,6 +217,9 @@ pub fn init(options: &InitOptions, ids: &dyn IdSource) -> Result<Realm, InitErro
         folder.secret("tls.key", &issued.key)?;
         folder.secret("signing.key", &line(&key.to_text()))?;
         folder.public("client.toml", &configs::client(options, &realm, sender))?;
+        if let Some(agent) = agents::agent(sender.connector.as_str()) {
+            agent_files(&folder, &agent)?;
+        }
         keys.push((sender.clone(), key.public_key()));
     }
 
@@ -245,6 +250,20 @@ pub fn init(options: &InitOptions, ids: &dyn IdSource) -> Result<Realm, InitErro
     let events = bootstrap::events(&options.agencies, &keys, options.now);
     root.public_bytes("bootstrap.binpb", &bootstrap::submission(&authority_key, &events, options.now, ids))?;
     Ok(realm)
+}
+
+/// What a connector's agent needs beside its certificate and key.
+fn agent_files(folder: &Folder, agent: &agents::Agent) -> Result<(), InitError> {
+    folder.public("connector.toml", &agent.config)?;
+    let mappings = folder.folder("mappings")?;
+    for (name, text) in agent.mappings {
+        mappings.public(name, text)?;
+    }
+    if agent.token {
+        let token = data_encoding::HEXLOWER.encode(&simpul_signing::random::<32>());
+        return folder.secret("intake.key", &line(&token));
+    }
+    folder.folder("input").map(drop)
 }
 
 /// A key that signs checkpoints under `name`, and its verifier key.

@@ -29,6 +29,8 @@ pub async fn watch(
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
     let file = connection.load()?;
+    // The NATS client takes the process's provider; another one that stands already is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let url = file.nats.as_deref().context("no address of NATS: set nats in client.toml")?;
     let client = ConnectOptions::new()
         .name("simpul watch")

@@ -1,5 +1,5 @@
-//! gRPC edge of the directory: who takes part, and why something is or is not allowed. Only declared agencies are
-//! answered, and every answer has left an access entry before (QRY-1).
+//! gRPC edge of the directory: who takes part, and why something is or is not allowed. Only declared agencies
+//! are answered, and every answer has left an access entry before (QRY-1).
 //!
 //! Read [`DirectoryEdge`] first, then `question.rs` for how a request becomes a question to the policy.
 
@@ -36,7 +36,8 @@ impl DirectoryEdge {
         DirectoryServiceServer::new(self)
     }
 
-    /// The caller and the directory it is declared in; one directory per request, so that the answer is of one position.
+    /// The caller and the directory it is declared in; one directory per request, so that the answer is of
+    /// one position.
     fn enter<T>(&self, request: &Request<T>) -> Result<(Caller, Arc<Directory>), Status> {
         let caller = request.extensions().get::<Caller>().cloned();
         let caller =

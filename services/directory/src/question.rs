@@ -50,7 +50,8 @@ impl Question {
         })
     }
 
-    /// Whether it is allowed, for at least one class where a whole view is meant, and the policies that decided.
+    /// Whether it is allowed, for at least one class where a whole view is meant, and the policies that
+    /// decided.
     pub(crate) fn ask(&self, directory: &Directory) -> (bool, Vec<String>) {
         // Nobody states a purpose for what is sent unasked.
         let purpose = (self.action != Action::Publish).then_some(&self.purpose);
@@ -64,5 +65,64 @@ impl Question {
             policies.extend(decision.policies);
         }
         (allowed, policies.into_iter().collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use prost::Message;
+    use simpul_policy::FIRST_MATRIX;
+    use simpul_proto::directory;
+    use simpul_types::Position;
+
+    use super::*;
+
+    fn directory() -> Directory {
+        let mut present = Directory::new([1; 32]);
+        let polri =
+            directory::AgencyDeclared { code: "polri".into(), name: "Polri".into(), kind: "police".into() };
+        let policy = directory::PolicyDeclared { cedar: FIRST_MATRIX.into(), version: "1".into() };
+        let events = [("AgencyDeclared", polri.encode_to_vec()), ("PolicyDeclared", policy.encode_to_vec())];
+        for (position, (name, payload)) in events.into_iter().enumerate() {
+            let event_type = format!("simpul.directory.v1.{name}");
+            present.apply(&event_type, &payload, Position::new(position as u64)).unwrap();
+        }
+        present
+    }
+
+    fn explain(action: &str, resource: &str, purpose: &str) -> Result<(bool, Vec<String>), String> {
+        let request = v1::ExplainRequest {
+            agency: "polri".into(),
+            action: action.into(),
+            resource: resource.into(),
+            purpose: purpose.into(),
+        };
+        Question::read(&request).map(|question| question.ask(&directory()))
+    }
+
+    #[test]
+    fn a_question_names_event_types_views_and_field_classes() {
+        let yes = |policy: &str| Ok((true, vec![policy.to_owned()]));
+        let no = || Ok((false, Vec::new()));
+        let case = "simpul.police.v1.CaseUpdated";
+        assert_eq!(explain("submit", case, "INVESTIGATE"), yes("police-submits"));
+        assert_eq!(explain("submit", case, "ASSIST"), no());
+        assert_eq!(explain("view", "case", "INVESTIGATE"), yes("police-views-cases"));
+        assert_eq!(explain("view", "case/suspect", "INVESTIGATE"), yes("police-views-cases"));
+        assert_eq!(explain("view", "case/shelter_location", "INVESTIGATE"), no());
+        assert_eq!(explain("publish", "case/identity", "INVESTIGATE"), no());
+        assert_eq!(explain("replay", "log", "OVERSIGHT"), no());
+    }
+
+    #[test]
+    fn what_is_no_question_is_told_by_field() {
+        let field = |action, resource, purpose| {
+            let error = explain(action, resource, purpose).unwrap_err();
+            error.split_once(':').map(|(field, _)| field.to_owned())
+        };
+        assert_eq!(field("steal", "case", "ASSIST").as_deref(), Some("action"));
+        assert_eq!(field("view", "case/soul", "ASSIST").as_deref(), Some("resource"));
+        assert_eq!(field("view", "", "ASSIST").as_deref(), Some("resource"));
+        assert_eq!(field("view", "case", "why not").as_deref(), Some("purpose"));
     }
 }

@@ -16,11 +16,7 @@ use tokio::{
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tonic::transport::server::Connected;
-use x509_parser::{
-    certificate::X509Certificate,
-    extensions::GeneralName,
-    prelude::FromDer,
-};
+use x509_parser::{certificate::X509Certificate, extensions::GeneralName, prelude::FromDer};
 
 /// Why a certificate that the CA signed names no caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

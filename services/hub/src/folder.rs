@@ -48,7 +48,9 @@ impl Folder {
     pub(crate) fn next_epoch(&self) -> anyhow::Result<u32> {
         let file = self.path.join("epoch");
         let last = match fs::read_to_string(&file) {
-            Ok(text) => text.trim().parse::<u32>().with_context(|| format!("{} is not a number", file.display()))?,
+            Ok(text) => {
+                text.trim().parse::<u32>().with_context(|| format!("{} is not a number", file.display()))?
+            }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => 0,
             Err(error) => return Err(error).with_context(|| format!("cannot read {}", file.display())),
         };

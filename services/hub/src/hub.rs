@@ -24,7 +24,7 @@ use crate::{
     config::Config,
     folder::{Addresses, Folder},
     material::Material,
-    services::{self, Backends},
+    services::{self, Backends, Serving},
     sights::Sights,
     vitals::{self, Vitals},
 };
@@ -42,7 +42,7 @@ pub struct Hub {
     projection: simpul_projection::Handle,
     publisher: simpul_publisher::Handle,
     access: Arc<AccessLog>,
-    serving: JoinHandle<()>,
+    serving: Serving,
     monitoring: JoinHandle<()>,
     vitals: Vitals,
     stopping: CancellationToken,
@@ -70,7 +70,8 @@ pub async fn start(config: Config) -> anyhow::Result<Hub> {
     let folder = Folder::open(&config.data_dir)?;
     let epoch = folder.next_epoch()?;
     let listener = TcpListener::bind(config.listen.grpc).await;
-    let listener = listener.with_context(|| format!("listen.grpc: cannot listen on {}", config.listen.grpc))?;
+    let listener =
+        listener.with_context(|| format!("listen.grpc: cannot listen on {}", config.listen.grpc))?;
     let metrics_listener = bind_loopback(config.listen.metrics).await.context("listen.metrics")?;
     let addresses = Addresses {
         grpc: listener.local_addr().context("the address of the gRPC listener")?,
@@ -129,7 +130,7 @@ pub async fn start(config: Config) -> anyhow::Result<Hub> {
         verdict: Arc::new(verdict),
         clock,
     };
-    let (reporter, serving) = services::serve(backends, &metrics, connections, stopping.clone()).await?;
+    let serving = services::serve(backends, &metrics, connections, stopping.clone()).await?;
     metrics.register(|registry| {
         simpul_log::metrics::register(registry);
         simpul_admission::metrics::register(registry);
@@ -137,8 +138,13 @@ pub async fn start(config: Config) -> anyhow::Result<Hub> {
         publisher.metrics().register(registry);
         listener_metrics.register(registry);
     });
-    let vitals =
-        vitals::watch(&health, reporter, admission.clone(), read_models, publisher.status().clone());
+    let vitals = vitals::watch(
+        &health,
+        serving.reporter.clone(),
+        admission.clone(),
+        read_models,
+        publisher.status().clone(),
+    );
     let monitoring_stops = CancellationToken::new();
     let monitoring = tokio::spawn({
         let (health, stops) = (health.clone(), monitoring_stops.clone());
@@ -215,7 +221,8 @@ impl Hub {
         self.vitals.stop().await;
         self.admission.drain();
         self.stopping.cancel();
-        let mut serving = self.serving;
+        self.serving.end_subscriptions();
+        let mut serving = self.serving.task;
         if tokio::time::timeout(DRAIN_GRACE, &mut serving).await.is_err() {
             tracing::info!("cutting connections whose calls have not ended");
             self.cut.cancel();

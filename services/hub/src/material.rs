@@ -43,8 +43,8 @@ impl Material {
             None => None,
         };
         Ok(Self {
-            log: NoteSigner::new(&config.log.origin, &log.seed()),
-            access: NoteSigner::new(&config.access_origin(), &access.seed()),
+            log: NoteSigner::new(&config.log.origin, log.seed()).context("log.origin")?,
+            access: NoteSigner::new(&config.access_origin(), access.seed()).context("log.origin")?,
             verdict: signing_key("keys.verdict", &config.keys.verdict)?,
             master: MasterKey::from_text(&master)
                 .map_err(|error| anyhow!("keys.master: {}: {error}", config.keys.master.display()))?,

@@ -37,10 +37,7 @@ pub(crate) fn server_config(files: &Tls) -> anyhow::Result<ServerConfig> {
     Ok(config)
 }
 
-fn certificates(
-    key: &str,
-    path: &std::path::Path,
-) -> anyhow::Result<Vec<CertificateDer<'static>>> {
+fn certificates(key: &str, path: &std::path::Path) -> anyhow::Result<Vec<CertificateDer<'static>>> {
     let pem = read(key, path)?;
     let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
     let certificates = certificates.with_context(|| format!("{key}: {} is not PEM", path.display()))?;

@@ -65,8 +65,9 @@ impl Visit {
             return Err(fault::malformed("official", "1 to 64 characters, none of them a control character"));
         }
         visit.official = official.to_owned();
-        let purpose: Purpose =
-            purpose.parse().map_err(|_| fault::malformed("purpose", "1 to 32 characters of A-Z, 0-9 and '_'"))?;
+        let purpose: Purpose = purpose
+            .parse()
+            .map_err(|_| fault::malformed("purpose", "1 to 32 characters of A-Z, 0-9 and '_'"))?;
         visit.purpose = Some(purpose);
         Ok(visit)
     }
@@ -74,8 +75,8 @@ impl Visit {
     /// A call that names neither official nor purpose.
     pub(crate) fn anonymous<T: Message>(request: &Request<T>, action: &'static str) -> Result<Self, Status> {
         let caller = request.extensions().get::<Caller>().cloned();
-        let caller =
-            caller.ok_or_else(|| Status::unauthenticated("the connection carries no agency's certificate"))?;
+        let caller = caller
+            .ok_or_else(|| Status::unauthenticated("the connection carries no agency's certificate"))?;
         let parameters = request.get_ref().encode_to_vec();
         Ok(Self { caller, official: String::new(), purpose: None, action, parameters })
     }

@@ -1,8 +1,8 @@
 //! Following the changes that an agency is sent, NATS or not.
 //!
 //! The publisher has cut every message to what the agency's policy publishes, so there is one question and one entry for
-//! the whole call. While it follows, the question is asked again whenever something new is to be sent: an agency that
-//! has lost everything is told so and let go.
+//! the whole call. While it follows, the question is asked again before every read: an agency that has lost everything is
+//! told so and let go.
 
 use std::sync::Arc;
 
@@ -45,7 +45,8 @@ pub(crate) async fn watch(
     visit.record(&parts, &sight, answered).await?;
 
     let (sender, receiver) = mpsc::channel(AHEAD_MAX);
-    let follower = Follower { parts, agency, next: asked.from_sequence.max(1), once: asked.once, stopping, sender };
+    let follower =
+        Follower { parts, agency, next: asked.from_sequence.max(1), once: asked.once, stopping, sender };
     tokio::spawn(follower.run());
     Ok(ReceiverStream::new(receiver))
 }
@@ -76,6 +77,9 @@ impl Follower {
         loop {
             // Seen before reading: what comes while we read wakes the wait below.
             derived.borrow_and_update();
+            if Sight::published(&self.parts.directory.load_full(), &self.agency).classes.is_empty() {
+                return Err(refusal(&self.agency));
+            }
             let messages = match until {
                 Some(until) if self.next > until => return Ok(()),
                 _ => self.read().await?,
@@ -86,9 +90,6 @@ impl Follower {
                 }
                 return Ok(());
             }
-            if Sight::published(&self.parts.directory.load_full(), &self.agency).classes.is_empty() {
-                return Err(refusal(&self.agency));
-            }
             for message in messages {
                 if until.is_some_and(|until| message.sequence > until) {
                     return Ok(());
@@ -96,7 +97,9 @@ impl Follower {
                 if message.sequence != self.next {
                     let (next, found) = (self.next, message.sequence);
                     tracing::error!(agency = %self.agency, next, found, "PUB-1: sequences are not gapless");
-                    return Err(Status::data_loss(format!("sequence {next} is missing; the next one is {found}")));
+                    return Err(Status::data_loss(format!(
+                        "sequence {next} is missing; the next one is {found}"
+                    )));
                 }
                 self.next += 1;
                 if !self.send(message).await? {
@@ -107,7 +110,8 @@ impl Follower {
     }
 
     async fn read(&self) -> Result<Vec<OutboxMessage>, Status> {
-        let (outbox, agency, next): (Outbox, _, _) = (self.parts.outbox.clone(), self.agency.clone(), self.next);
+        let (outbox, agency, next): (Outbox, _, _) =
+            (self.parts.outbox.clone(), self.agency.clone(), self.next);
         let read = tokio::task::spawn_blocking(move || outbox.read(&agency, next, READ_MAX)).await;
         match read {
             Ok(Ok(messages)) => Ok(messages),
@@ -126,7 +130,10 @@ impl Follower {
     }
 
     /// Waits for more; false where the client has gone.
-    async fn wait(&mut self, derived: &mut watch::Receiver<simpul_projection::ChangeKey>) -> Result<bool, Status> {
+    async fn wait(
+        &mut self,
+        derived: &mut watch::Receiver<simpul_projection::ChangeKey>,
+    ) -> Result<bool, Status> {
         let Self { sender, stopping, .. } = self;
         tokio::select! {
             more = derived.changed() => more.map(|()| true).map_err(|_| stopped()),

@@ -45,13 +45,13 @@ fn caller<T>(request: &Request<T>) -> Result<Caller, Status> {
 
 #[tonic::async_trait]
 impl SubmissionService for Submission {
-    async fn submit(
-        &self,
-        request: Request<v1::Submission>,
-    ) -> Result<Response<v1::SubmitOutcome>, Status> {
+    async fn submit(&self, request: Request<v1::Submission>) -> Result<Response<v1::SubmitOutcome>, Status> {
         let caller = caller(&request)?;
-        let outcome = self.admission.submit(&caller, request.into_inner()).await;
-        outcome.map(Response::new).map_err(|rejection| status::to_status(&rejection.to_wire()))
+        let outcome = self.admission.outcome(&caller, request.into_inner()).await;
+        match &outcome.result {
+            Ok(_) => Ok(Response::new(outcome.to_wire())),
+            Err(rejection) => Err(status::to_status(&rejection.to_wire())),
+        }
     }
 
     type SubmitStreamStream = ReceiverStream<Result<v1::SubmitOutcome, Status>>;
@@ -73,8 +73,7 @@ impl SubmissionService for Submission {
             return Err(Status::permission_denied("this connector is not declared in the directory"));
         }
         let next_sequence = self.admission.next_sequence(&sender);
-        let next_sequence =
-            next_sequence.map_err(|rejection| status::to_status(&rejection.to_wire()))?;
+        let next_sequence = next_sequence.map_err(|rejection| status::to_status(&rejection.to_wire()))?;
         let (agency, connector) = (sender.agency.into(), sender.connector.into());
         Ok(Response::new(v1::ConnectorState { agency, connector, next_sequence }))
     }

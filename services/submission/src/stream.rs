@@ -1,4 +1,5 @@
-//! Several submissions of one stream in flight: taken as they come, answered in their order, each with its own outcome.
+//! Several submissions of one stream in flight: taken as they come, answered in their order, each with its
+//! own outcome.
 //!
 //! ```text
 //! inbound ──▶ lane: judge │ judge │ judge ──▶ gate, in order ──▶ flush ──▶ outcomes, in order ──▶ outbound
@@ -16,16 +17,16 @@ use tokio::sync::mpsc;
 use tokio_stream::{Stream, wrappers::ReceiverStream};
 use tonic::Status;
 
-/// Submissions of one stream between arrival and outcome. One flush covers as many as came while the last one ran, so
-/// this many keep the disk busy at several milliseconds a flush.
+/// Submissions of one stream between arrival and outcome. One flush covers as many as came while the last one
+/// ran, so this many keep the disk busy at several milliseconds a flush.
 const IN_FLIGHT_MAX: usize = 256;
 /// Their bytes; a single submission may be as large as it likes within its own limit.
 const IN_FLIGHT_BYTES_MAX: usize = 16 << 20;
 /// Outcomes that wait for the transport. Small: they are kept in flight otherwise.
 const OUTCOMES_MAX: usize = 16;
 
-/// Serves one stream on a task of its own; it ends when the peer has sent its last submission and has all outcomes, or
-/// when the peer goes away.
+/// Serves one stream on a task of its own; it ends when the peer has sent its last submission and has all
+/// outcomes, or when the peer goes away.
 pub(crate) fn run(
     lane: Lane,
     inbound: impl Stream<Item = Result<v1::Submission, Status>> + Send + Unpin + 'static,
@@ -80,3 +81,7 @@ fn weight(submission: &v1::Submission) -> usize {
     let event = |event: &v1::SubmittedEvent| event.header.len() + event.salt.len() + event.payload.len();
     submission.statement.len() + submission.events.iter().map(event).sum::<usize>()
 }
+
+#[cfg(test)]
+#[path = "stream/tests.rs"]
+mod tests;

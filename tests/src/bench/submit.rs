@@ -26,7 +26,7 @@ pub async fn run(client: &Client, next: &Arc<AtomicU64>, callers: usize, batch: 
     let call = move |_, _| {
         let (client, from) = (client.clone(), next.fetch_add(batch as u64, Ordering::Relaxed));
         async move {
-            let drafts = (from..from + batch as u64);
+            let drafts = from..from + batch as u64;
             let drafts = drafts.map(|number| drafts::placement_draft(number, PAYLOAD_BYTES)).collect();
             client.submit(drafts).await.expect("accepted");
         }

@@ -194,7 +194,8 @@ mod tests {
 
     #[test]
     fn a_caller_reads_its_own_numbers() {
-        let rejection = Rejection::new(RejectReason::InvalidPayload, "no name").at("events[7].payload.person.name");
+        let rejection =
+            Rejection::new(RejectReason::InvalidPayload, "no name").at("events[7].payload.person.name");
         assert_eq!(rebased(&rejection, 5).field, "events[2].payload.person.name");
     }
 }

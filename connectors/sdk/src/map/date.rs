@@ -80,8 +80,7 @@ impl Pattern {
             }
         }
         let has = |token| tokens.contains(&token);
-        let whole =
-            has(Token::Day) && has(Token::Year) && (has(Token::Month) || has(Token::MonthName));
+        let whole = has(Token::Day) && has(Token::Year) && (has(Token::Month) || has(Token::MonthName));
         whole.then_some(Self::Tokens(tokens))
     }
 
@@ -112,7 +111,8 @@ fn read(tokens: &[Token], text: &str) -> Option<DateTime> {
         match token {
             Token::Literal(literal) => rest = rest.strip_prefix(*literal)?,
             Token::Year => {
-                let digits = rest.get(..4).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))?;
+                let digits =
+                    rest.get(..4).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))?;
                 year = digits.parse().ok()?;
                 rest = &rest[4..];
             }
@@ -170,7 +170,16 @@ mod tests {
 
     #[test]
     fn what_is_no_date_is_refused() {
-        for text in ["31/02/2024", "29/02/2023", "17/08/95", "17/13/1995", "1995-08-17", "17/08/1995 ", "", "é/é/éééé"] {
+        for text in [
+            "31/02/2024",
+            "29/02/2023",
+            "17/08/95",
+            "17/13/1995",
+            "1995-08-17",
+            "17/08/1995 ",
+            "",
+            "é/é/éééé",
+        ] {
             check("dd/mm/yyyy", text, None);
         }
         check("rfc3339", "éééééééééé", None);
@@ -180,7 +189,8 @@ mod tests {
     #[test]
     fn a_moment_knows_its_offset() {
         let pattern = Pattern::parse("dd/mm/yyyy hh:mi").expect("a pattern");
-        let jakarta = pattern.moment("01/03/2024 07:30", Offset::from_hours(7).expect("an offset")).expect("a moment");
+        let jakarta =
+            pattern.moment("01/03/2024 07:30", Offset::from_hours(7).expect("an offset")).expect("a moment");
         assert_eq!(jakarta.to_string(), "2024-03-01T00:30:00.000000Z");
     }
 }

@@ -91,7 +91,9 @@ impl Journal {
             self.set_aside(&item, rejection)?;
             batch.remove(key(b'i', group.item).as_slice());
             let remembered = state_key(&item.state_key);
-            if !item.state_key.is_empty() && inner.db.get(&remembered)?.is_some_and(|now| now == item.state_value) {
+            if !item.state_key.is_empty()
+                && inner.db.get(&remembered)?.is_some_and(|now| now == item.state_value)
+            {
                 batch.remove(remembered);
             }
         }

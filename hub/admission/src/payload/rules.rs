@@ -17,7 +17,8 @@ const fn field(number: u32, name: &'static str, need: Need, rule: Rule) -> Field
     Field { number, name, need, rule }
 }
 
-/// The rules of an event type; `None` where the directory's fold has them, or the catalogue does not have the type.
+/// The rules of an event type; `None` where the directory's fold has them, or the catalogue does not have the
+/// type.
 pub(crate) fn of(event_type: &str) -> Option<&'static Message> {
     ALL.iter().copied().find(|message| message.name == event_type)
 }

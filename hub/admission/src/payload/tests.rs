@@ -1,6 +1,6 @@
+use proptest::{collection::vec, prelude::*};
 use prost::Message as _;
 use prost_reflect::{DescriptorPool, Kind, MessageDescriptor};
-use proptest::{collection::vec, prelude::*};
 use simpul_proto::{FILE_DESCRIPTOR_SET, catalogue, embassy, police, registry, v1};
 
 use super::*;
@@ -68,7 +68,9 @@ fn what_breaks_a_rule_is_told_by_its_path() {
         ("scheme: required", |placement| placement.scheme = 0),
         ("scheme: a value of the catalogue", |placement| placement.scheme = 7),
         ("destination: ISO 3166-1 alpha-3", |placement| placement.destination = "hkg".into()),
-        ("departure_date: a date as `YYYY-MM-DD`", |placement| placement.departure_date = "2023-02-29".into()),
+        ("departure_date: a date as `YYYY-MM-DD`", |placement| {
+            placement.departure_date = "2023-02-29".into()
+        }),
         ("departure_date: a date as `YYYY-MM-DD`", |placement| placement.departure_date = "20230228".into()),
         ("evidence[0].result: required", |placement| placement.evidence[0].result = 0),
         ("evidence[1].kind: required", |placement| placement.evidence.push(Default::default())),
@@ -157,7 +159,8 @@ fn decodes(event_type: &str, bytes: &[u8]) -> bool {
 }
 
 proptest! {
-    /// Random bytes, and valid messages with bytes changed, cut and doubled: what passes decodes, and nothing panics.
+    /// Random bytes, and valid messages with bytes changed, cut and doubled: what passes decodes, and nothing
+    /// panics.
     #[test]
     fn what_passes_is_certain_to_decode(
         noise in vec(any::<u8>(), 0..200),

@@ -82,6 +82,12 @@ pub fn register(sender: &Sender, key: &SigningKey) -> Fact {
     Fact::new("simpul.directory.v1.KeyRegistered", "directory/keys", payload.encode_to_vec())
 }
 
+pub fn revoke(key: &SigningKey, revoked_at_us: i64) -> Fact {
+    let payload =
+        directory::KeyRevoked { key_id: key.key_id().to_string(), revoked_at_us, reason: "lost".into() };
+    Fact::new("simpul.directory.v1.KeyRevoked", "directory/keys", payload.encode_to_vec())
+}
+
 /// What a dishonest or broken hub could do to one submission.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {

@@ -25,7 +25,10 @@ pub struct Change {
 
 impl ReadModels {
     /// Changes from `from` (inclusive) to the present end, in order. What was trimmed is skipped. Blocking I/O.
-    pub fn changes(&self, from: ChangeKey) -> impl Iterator<Item = Result<Change, StateError>> + Send + use<> {
+    pub fn changes(
+        &self,
+        from: ChangeKey,
+    ) -> impl Iterator<Item = Result<Change, StateError>> + Send + use<> {
         let models = self.clone();
         let mut walk = Walk::new(from);
         std::iter::from_fn(move || {

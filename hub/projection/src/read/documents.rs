@@ -39,7 +39,9 @@ impl ReadModels {
     /// The store or the log.
     pub fn placement(&self, reference: &str) -> Result<Option<Sourced<PlacementRecorded>>, StateError> {
         let Some(id) = key::parse(reference) else { return Ok(None) };
-        let Some(Standing { snapshot, payload, .. }) = self.shared.standing_at(&id, NOW)? else { return Ok(None) };
+        let Some(Standing { snapshot, payload, .. }) = self.shared.standing_at(&id, NOW)? else {
+            return Ok(None);
+        };
         match payload {
             Payload::Placement(placement) => snapshot.sourced(*placement).map(Some),
             _ => Ok(None),
@@ -121,7 +123,11 @@ impl Shared {
         Ok(row.and_then(|row| key::one(&row.newest.case)))
     }
 
-    pub(super) fn placement_document(&self, id: &Id, until: Position) -> Result<Option<Document>, StateError> {
+    pub(super) fn placement_document(
+        &self,
+        id: &Id,
+        until: Position,
+    ) -> Result<Option<Document>, StateError> {
         let Some((Kind::Placement, snapshot)) = self.snapshot_at(id, until)? else { return Ok(None) };
         let history = self.history(id, snapshot.at().plus(1), HISTORY_MAX)?;
         let opened = self.open_at(snapshot.at())?;
@@ -174,7 +180,12 @@ impl Shared {
         for (record, snapshot) in shown {
             let history = self.history(&record, snapshot.at().plus(1), HISTORY_MAX)?;
             let payload = self.open_at(snapshot.at())?.map(|(_, payload)| payload);
-            parts.records.push(render::CaseRecord { reference: key::text(&record), snapshot, history, payload });
+            parts.records.push(render::CaseRecord {
+                reference: key::text(&record),
+                snapshot,
+                history,
+                payload,
+            });
         }
         Ok(Some(render::case(&parts)))
     }

@@ -103,7 +103,9 @@ impl ReadModels {
                 }),
                 Payload::Intake(intake) => {
                     let contact_date = intake.contact_date.parse::<Date>().ok();
-                    facts.stays.push(snapshot.sourced(StayFact { category: intake.stay_category(), contact_date })?);
+                    facts
+                        .stays
+                        .push(snapshot.sourced(StayFact { category: intake.stay_category(), contact_date })?);
                 }
                 _ => {}
             }

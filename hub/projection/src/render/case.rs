@@ -56,7 +56,9 @@ pub(crate) fn case(parts: &CaseParts) -> Document {
         let persons: Vec<Id> = key::unpack(&record.snapshot.persons).collect();
         match &record.payload {
             Some(Payload::Intake(payload)) => intake(&mut document, &mut entry, record, payload, &persons),
-            Some(Payload::Screening(payload)) => screening(&mut document, &mut entry, record, payload, &persons),
+            Some(Payload::Screening(payload)) => {
+                screening(&mut document, &mut entry, record, payload, &persons)
+            }
             Some(Payload::Report(payload)) => report(&mut document, &mut entry, record, payload, &persons),
             _ => {
                 entry.insert("unavailable".into(), true.into());

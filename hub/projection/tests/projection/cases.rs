@@ -14,11 +14,19 @@ fn a_report_joins_the_case_it_names_and_its_number_finds_the_case() {
     let mut log = TestLog::new();
     log.append(&[intake("i", "KBRI-YGN/2026/0007", claim("SITI", "", "X1111111", ""))]);
     log.append(&[screening("s", "kbri-ygn/2026/0007")]);
-    log.append(&[report("lp", LP, "KBRI-YGN/2026/0007", vec![(CaseRole::Victim, claim("SITI", &nik(1), "", ""))])]);
+    log.append(&[report(
+        "lp",
+        LP,
+        "KBRI-YGN/2026/0007",
+        vec![(CaseRole::Victim, claim("SITI", &nik(1), "", ""))],
+    )]);
     let (models, handle) = log.start(64);
     let case = models.case("KBRI-YGN/2026/0007").unwrap().unwrap();
     assert_eq!(models.case("lp/b/149/ii/2026/spkt/polda jambi").unwrap().unwrap().reference, case.reference);
-    assert_eq!(models.case(&case.reference).unwrap().unwrap().case_ref.as_deref(), Some("KBRI-YGN/2026/0007"));
+    assert_eq!(
+        models.case(&case.reference).unwrap().unwrap().case_ref.as_deref(),
+        Some("KBRI-YGN/2026/0007")
+    );
     assert!(models.case("no such case").unwrap().is_none());
     let document = models.document(View::Case, LP).unwrap().unwrap();
     assert_eq!(document.position.get(), 2);
@@ -45,14 +53,25 @@ fn a_report_that_names_no_case_is_one_of_its_own_and_moves_with_its_history_when
     let joined = models.case("C-1").unwrap().unwrap();
     assert_ne!(joined.reference, own.reference);
     assert_eq!(models.case(LP).unwrap().unwrap().reference, joined.reference);
-    assert_eq!(models.case(&own.reference).unwrap().unwrap().reference, joined.reference, "old references lead on");
+    assert_eq!(
+        models.case(&own.reference).unwrap().unwrap().reference,
+        joined.reference,
+        "old references lead on"
+    );
     let document = models.document(View::Case, "C-1").unwrap().unwrap();
     let records = document.classes[&FieldClass::Reference]["records"].as_array().unwrap();
     assert_eq!(records.len(), 2);
-    assert_eq!(records[1]["positions"], serde_json::json!([0, 1, 3, 4]), "history is kept, and it stays joined");
+    assert_eq!(
+        records[1]["positions"],
+        serde_json::json!([0, 1, 3, 4]),
+        "history is kept, and it stays joined"
+    );
 
     let changes: Vec<_> = models.changes(Default::default()).map(Result::unwrap).collect();
-    let seen: Vec<_> = changes.iter().map(|change| (change.key.position, change.key.n, change.document.r#ref.as_str())).collect();
+    let seen: Vec<_> = changes
+        .iter()
+        .map(|change| (change.key.position, change.key.n, change.document.r#ref.as_str()))
+        .collect();
     let (own, joined) = (own.reference.as_str(), joined.reference.as_str());
     assert_eq!(seen, [(0, 0, own), (1, 0, own), (2, 0, joined), (3, 0, joined), (3, 1, own), (4, 0, joined)]);
     let left = &changes[4].document.classes[&FieldClass::Reference];

@@ -20,7 +20,11 @@ fn each_change_has_the_document_as_it_was_right_after_its_event() {
         .iter()
         .map(|change| {
             let reference = &change.document.classes[&FieldClass::Reference];
-            (change.key.position, change.document.view, reference["destination"].as_str().unwrap_or_default().to_owned())
+            (
+                change.key.position,
+                change.document.view,
+                reference["destination"].as_str().unwrap_or_default().to_owned(),
+            )
         })
         .collect();
     let placement = View::Placement;
@@ -59,7 +63,8 @@ fn a_walk_from_any_key_gives_the_rest_in_order() {
     for at in [0, 1, 2, 255, 256, 257, 300, 301, 302, 303, 304, 558, 559, 560, 1_002, 1_003] {
         let rest: Vec<_> = models.changes(all[at]).take(3).map(|change| change.unwrap().key).collect();
         assert_eq!(rest, all[at..all.len().min(at + 3)], "from {at}");
-        let after: Vec<_> = models.changes(all[at].next()).take(1).map(|change| change.unwrap().key).collect();
+        let after: Vec<_> =
+            models.changes(all[at].next()).take(1).map(|change| change.unwrap().key).collect();
         assert_eq!(after.first(), all.get(at + 1), "after {at}");
     }
 

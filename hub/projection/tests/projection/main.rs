@@ -1,5 +1,7 @@
 //! Read models over real logs. Every person here is invented.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 mod cases;
 mod feed;
 mod persons;

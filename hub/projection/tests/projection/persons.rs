@@ -17,8 +17,11 @@ fn any_identifier_leads_to_the_person_and_claims_name_their_source() {
 
     let facts = models.facts(&person).unwrap();
     assert!(facts.found);
-    let told: Vec<_> =
-        facts.claims.iter().map(|claim| (claim.value.name.as_str(), claim.position.get(), claim.source.as_str())).collect();
+    let told: Vec<_> = facts
+        .claims
+        .iter()
+        .map(|claim| (claim.value.name.as_str(), claim.position.get(), claim.source.as_str()))
+        .collect();
     assert_eq!(told, [("SITI", 0, "kp2mi"), ("Siti", 1, "kbri-yangon")]);
     assert_eq!(facts.placements.len(), 1);
     assert_eq!(facts.stays.len(), 1);

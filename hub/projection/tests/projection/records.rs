@@ -27,7 +27,10 @@ fn the_newest_snapshot_stands_for_a_placement_and_earlier_positions_are_kept() {
     let facts = models.facts(&person).unwrap();
     assert_eq!(facts.placements.len(), 1);
     let found = &facts.placements[0];
-    assert_eq!((found.placement.value.occupation.as_str(), found.placement.position.get()), ("DOMESTIC_WORKER", 3));
+    assert_eq!(
+        (found.placement.value.occupation.as_str(), found.placement.position.get()),
+        ("DOMESTIC_WORKER", 3)
+    );
     let placer = found.placer.as_ref().unwrap();
     assert_eq!((placer.value.holder.as_str(), placer.position.get()), ("PT CONTOH KARYA", 0));
     assert!(found.permit.is_none());
@@ -94,7 +97,8 @@ fn the_directory_shows_current_rows() {
     };
     let digest = simpul_signing::sha256(&[&[5; 32]]);
     let key_id = data_encoding::HEXLOWER.encode(&digest[..8]);
-    let agency = |name: &str| AgencyDeclared { code: "polri".into(), name: name.into(), kind: "police".into() };
+    let agency =
+        |name: &str| AgencyDeclared { code: "polri".into(), name: name.into(), kind: "police".into() };
     log.append(&[
         declared("simpul.directory.v1.AgencyDeclared", &agency("Kepolisian")),
         declared(
@@ -104,7 +108,10 @@ fn the_directory_shows_current_rows() {
         declared("simpul.directory.v1.KeyRegistered", &key),
         declared(
             "simpul.directory.v1.PolicyDeclared",
-            &PolicyDeclared { cedar: "permit(principal,action,resource);".into(), version: "2026-11-22".into() },
+            &PolicyDeclared {
+                cedar: "permit(principal,action,resource);".into(),
+                version: "2026-11-22".into(),
+            },
         ),
         declared("simpul.directory.v1.AgencyDeclared", &agency("POLRI")),
         declared(
@@ -117,7 +124,10 @@ fn the_directory_shows_current_rows() {
     assert_eq!(rows.agencies.len(), 1);
     assert_eq!((rows.agencies[0].name.as_str(), rows.agencies[0].position.get()), ("POLRI", 4));
     assert_eq!(rows.connectors, ["polri/desk"]);
-    assert_eq!((rows.keys[0].key_id.as_str(), rows.keys[0].revoked_at.map(|at| at.as_us())), (key_id.as_str(), Some(9)));
+    assert_eq!(
+        (rows.keys[0].key_id.as_str(), rows.keys[0].revoked_at.map(|at| at.as_us())),
+        (key_id.as_str(), Some(9))
+    );
     assert_eq!(rows.policy.unwrap().0, "2026-11-22");
     log.stop(handle);
 }

@@ -54,7 +54,12 @@ fn pii_1_nothing_that_names_a_person_a_case_or_a_report_is_in_clear_on_disk() {
     let lp = "LP/B/149/II/2026/SPKT/POLDA JAMBI";
     log.append(&[placement("a", claim("CANARY NAME", &nik(1), "X1111111", "CANARYCARD"))]);
     log.append(&[intake("i", "CANARY-CASE-1", claim("CANARY NAME", "", "X1111111", ""))]);
-    log.append(&[report("l", lp, "CANARY-CASE-1", vec![(CaseRole::Victim, claim("CANARY NAME", &nik(1), "", ""))])]);
+    log.append(&[report(
+        "l",
+        lp,
+        "CANARY-CASE-1",
+        vec![(CaseRole::Victim, claim("CANARY NAME", &nik(1), "", ""))],
+    )]);
     let (models, handle) = log.start(64);
     assert!(models.case("CANARY-CASE-1").unwrap().is_some());
     log.stop(handle);
@@ -85,17 +90,26 @@ fn input() -> impl Strategy<Value = Input> {
         claim("CONTOH", &nik, &passport, &card)
     });
     let case = (0..4_u32).prop_map(|n| if n == 0 { String::new() } else { format!("C-{n}") });
-    (0..7_u8, 0..6_u32, 0..3_u32, person.clone(), person, case).prop_map(|(kind, stream, other, one, two, case)| {
-        let stream = format!("s{stream}");
-        match kind {
-            0 | 1 => placement_with(&stream, one, |placement| placement.placer_licence_no = format!("N-{other}")),
-            2 => licence(&stream, &format!("N-{other}"), "2029-01-01"),
-            3 => intake(&stream, &case, one),
-            4 => screening(&stream, &case),
-            5 => report(&stream, &format!("LP/{other}"), &case, vec![(CaseRole::Victim, one), (CaseRole::Suspect, two)]),
-            _ => broken(&stream),
-        }
-    })
+    (0..7_u8, 0..6_u32, 0..3_u32, person.clone(), person, case).prop_map(
+        |(kind, stream, other, one, two, case)| {
+            let stream = format!("s{stream}");
+            match kind {
+                0 | 1 => placement_with(&stream, one, |placement| {
+                    placement.placer_licence_no = format!("N-{other}")
+                }),
+                2 => licence(&stream, &format!("N-{other}"), "2029-01-01"),
+                3 => intake(&stream, &case, one),
+                4 => screening(&stream, &case),
+                5 => report(
+                    &stream,
+                    &format!("LP/{other}"),
+                    &case,
+                    vec![(CaseRole::Victim, one), (CaseRole::Suspect, two)],
+                ),
+                _ => broken(&stream),
+            }
+        },
+    )
 }
 
 proptest! {

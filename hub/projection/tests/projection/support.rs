@@ -14,7 +14,8 @@ use simpul_proto::{
     embassy::{IntakeRecorded, ScreeningResult, ScreeningSubmitted, StayCategory},
     police::{CasePerson, CaseRole, CaseUpdated, JusticeStage, ReportType},
     registry::{
-        Evidence, EvidenceKind, EvidenceResult, LicenceKind, LicenceRecorded, PlacementRecorded, PlacementStatus,
+        Evidence, EvidenceKind, EvidenceResult, LicenceKind, LicenceRecorded, PlacementRecorded,
+        PlacementStatus,
     },
     v1::{PersonClaim, Scheme},
 };
@@ -54,9 +55,11 @@ impl TestLog {
         let mut config = simpul_log::Config::new(dir.path().join("log"), ORIGIN);
         (config.segment_bytes, config.key_pool, config.zero_ahead_bytes) = (1 << 20, 64, 64 << 10);
         let keys = Keys { signer: NoteSigner::new(ORIGIN, &[7; 32]).unwrap(), wrap: master.wrap_key() };
-        let (appender, reader) = simpul_log::open(config, Schema::Submissions, keys, Arc::new(System)).unwrap();
+        let (appender, reader) =
+            simpul_log::open(config, Schema::Submissions, keys, Arc::new(System)).unwrap();
         let keys = StateKeys { index: master.index_key(), sealer: master.state_key("read-models") };
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         Self { dir, appender, reader, keys, sequence: 1, runtime }
     }
 
@@ -127,7 +130,8 @@ impl TestLog {
 
     pub fn start_in(&self, dir: &Path, batch_events_max: usize) -> (ReadModels, Handle) {
         let config = Config { cache_bytes: 8 << 20, batch_events_max, ..Config::new(dir) };
-        let (models, handle) = simpul_projection::start(config, self.reader.clone(), self.keys.clone()).unwrap();
+        let (models, handle) =
+            simpul_projection::start(config, self.reader.clone(), self.keys.clone()).unwrap();
         self.caught_up(&models);
         (models, handle)
     }
@@ -172,7 +176,11 @@ pub fn placement(stream: &str, person: PersonClaim) -> Input {
     placement_with(stream, person, |_| {})
 }
 
-pub fn placement_with(stream: &str, person: PersonClaim, change: impl FnOnce(&mut PlacementRecorded)) -> Input {
+pub fn placement_with(
+    stream: &str,
+    person: PersonClaim,
+    change: impl FnOnce(&mut PlacementRecorded),
+) -> Input {
     let mut message = PlacementRecorded {
         placement_no: format!("PN-{stream}"),
         person: Some(person),
@@ -261,9 +269,11 @@ pub fn screening(stream: &str, case_ref: &str) -> Input {
 }
 
 pub fn report(stream: &str, lp: &str, related: &str, persons: Vec<(CaseRole, PersonClaim)>) -> Input {
-    let persons = persons
-        .into_iter()
-        .map(|(role, person)| CasePerson { roles: vec![role as i32], person: Some(person), ..CasePerson::default() });
+    let persons = persons.into_iter().map(|(role, person)| CasePerson {
+        roles: vec![role as i32],
+        person: Some(person),
+        ..CasePerson::default()
+    });
     let message = CaseUpdated {
         lp_number: lp.into(),
         report_type: ReportType::PublicReport as i32,
@@ -293,5 +303,10 @@ pub fn broken(stream: &str) -> Input {
 }
 
 pub fn declared(event_type: &'static str, message: &impl Message) -> Input {
-    Input { agency: "directory", stream: "directory/main".into(), event_type, payload: message.encode_to_vec() }
+    Input {
+        agency: "directory",
+        stream: "directory/main".into(),
+        event_type,
+        payload: message.encode_to_vec(),
+    }
 }

@@ -134,14 +134,14 @@ async fn pub_1_killing_nats_again_and_again_neither_loses_nor_doubles_nor_reorde
     let (mut nats, dir, feed) = (Nats::start(), tempfile::tempdir().unwrap(), Script::new());
     let handle = start(&nats, dir.path(), &feed);
     for round in 1..=4 {
-        feed.cases(3_000);
+        feed.cases(1_000);
         // In the middle of publishing.
-        published(&handle, "polri", round * 3_000 - 2_500).await;
+        published(&handle, "polri", round * 1_000 - 900).await;
         nats.kill();
         nats.restart();
     }
-    published(&handle, "polri", 12_000).await;
-    assert_gapless(&nats.messages("polri", 12_000).await);
+    published(&handle, "polri", 4_000).await;
+    assert_gapless(&nats.messages("polri", 4_000).await);
     handle.stop().await;
 }
 

@@ -80,8 +80,8 @@ fn secrets_are_for_their_owner_only() {
             }
         }
     }
-    // CA, authority; five of the hub; two of each of seven clients; one of NATS.
-    assert_eq!(secrets, 2 + 5 + 14 + 1);
+    // CA, authority; five of the hub; two of each of seven clients and a token; one of NATS.
+    assert_eq!(secrets, 2 + 5 + 14 + 1 + 1);
 }
 
 #[test]

@@ -22,7 +22,7 @@ impl Draw {
 
     /// A number below `bound`, which is above 0. The bias of the multiplication is far below what a sample can show.
     pub(super) fn below(&mut self, bound: u64) -> u64 {
-        (u128::from(self.next()) * u128::from(bound) >> 64) as u64
+        ((u128::from(self.next()) * u128::from(bound)) >> 64) as u64
     }
 
     /// A number in `from..=to`.

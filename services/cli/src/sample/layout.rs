@@ -3,8 +3,8 @@
 //! ```text
 //! OUT/sisko/licences.csv      SIP3MI of companies, SIP2MI of their job orders
 //! OUT/sisko/placements.csv    one row a person
-//! OUT/polri/lp-0000001.json   one police report a file, as the case system posts it
-//! OUT/forms/intake-….json     one first contact a file; OUT/forms/screening-….json its screening
+//! OUT/polri/case-….json       one police report a file, as the case system posts it
+//! OUT/mission/intake-….json   one first contact a file; OUT/mission/screening-….json its screening
 //! ```
 
 use std::{
@@ -49,14 +49,17 @@ pub(super) fn write(
     let placements = (0..options.persons).map(|index| exports::placement(&registry.placement(index)));
     out.table("sisko/placements.csv", exports::PLACEMENT_COLUMNS, placements.inspect(|_| step()))?;
     for number in 0..report.police_reports {
-        out.document(&format!("polri/lp-{:07}.json", number + 1), &forms.police_report(&registry, number))?;
+        out.document(
+            &format!("polri/case-{:07}-v1.json", number + 1),
+            &forms.police_report(&registry, number),
+        )?;
         step();
     }
     for number in 0..report.intakes {
         let contact = forms.contact(&registry, number);
-        out.document(&format!("forms/intake-{:07}.json", number + 1), &forms::intake(&contact))?;
+        out.document(&format!("mission/intake-{:07}.json", number + 1), &forms::intake(&contact))?;
         if let Some(screening) = forms::screening(&contact) {
-            out.document(&format!("forms/screening-{:07}.json", number + 1), &screening)?;
+            out.document(&format!("mission/screening-{:07}.json", number + 1), &screening)?;
             report.screenings += 1;
         }
         step();
@@ -78,7 +81,7 @@ impl Out {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(failed(error)),
         }
-        for folder in ["sisko", "polri", "forms"] {
+        for folder in ["sisko", "polri", "mission"] {
             fs::create_dir_all(path.join(folder)).map_err(failed)?;
         }
         Ok(Self(path.into()))

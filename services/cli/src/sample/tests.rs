@@ -43,7 +43,7 @@ fn mapped(table: &Path, mapping: &Mapping) -> Vec<bytes::Bytes> {
 
 fn files(dir: &Path) -> Vec<(String, Vec<u8>)> {
     let mut files = Vec::new();
-    for folder in ["sisko", "polri", "forms"] {
+    for folder in ["sisko", "polri", "mission"] {
         for entry in fs::read_dir(dir.join("sample").join(folder)).expect("a folder") {
             let path = entry.expect("an entry").path();
             files.push((
@@ -71,7 +71,7 @@ fn every_document_goes_through_the_connectors_mappings() {
     for (name, bytes) in files(dir.path()) {
         let Some((kind, _)) = name.split_once('-') else { continue };
         let mapping = mapping(match kind {
-            "lp" => "polri-case-update.toml",
+            "case" => "polri-case-update.toml",
             "intake" => "mission-intake.toml",
             _ => "mission-screening.toml",
         });
@@ -85,7 +85,7 @@ fn every_document_goes_through_the_connectors_mappings() {
         }
         *counts.entry(kind.to_string()).or_insert(0) += 1;
     }
-    assert_eq!(counts["lp"], report.police_reports);
+    assert_eq!(counts["case"], report.police_reports);
     assert_eq!(counts["intake"], report.intakes);
     assert_eq!(counts["screening"], report.screenings);
 }

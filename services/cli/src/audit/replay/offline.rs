@@ -94,7 +94,7 @@ fn compare(reader: &Reader, data: &Path, master: &MasterKey) -> anyhow::Result<C
         bail!("{} has no read models to compare with", data.display());
     }
     let keys = |sealer: StateSealer| StateKeys { index: master.index_key(), sealer };
-    let live = stored_digest(&state, &keys(master.state_key("read-models")))
+    let live = stored_digest(&state, &keys(master.state_key("projection")))
         .context("opening the hub's read models; the hub must not be running")?;
     let scratch = data.join(format!("compare-{}", std::process::id()));
     ensure!(!scratch.exists(), "{} is in the way", scratch.display());

@@ -1,0 +1,9 @@
+//! Admission on real logs in a folder of their own.
+
+mod directory;
+mod duplicates;
+mod faults;
+mod fixture;
+mod lane;
+mod model;
+mod reasons;

@@ -1,0 +1,7 @@
+//! Documents and subscriptions over real logs, read models and outbox. Every person here is invented.
+
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+mod documents;
+mod support;
+mod watch;
