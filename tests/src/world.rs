@@ -150,7 +150,8 @@ impl World {
     /// Where the binary is not built.
     pub fn cli(&self, agency: &str, connector: &str, arguments: &[&str]) -> Output {
         let mut command = Command::new(binary("simpul"));
-        command.arg("--client").arg(self.realm.client_config(agency, connector)).args(arguments);
+        command.arg("--client").arg(self.realm.client_config(agency, connector));
+        command.args(["--official", "tester"]).args(arguments);
         command.output().expect("simpul runs")
     }
 
@@ -163,6 +164,17 @@ impl World {
         let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         assert!(output.status.success(), "simpul {arguments:?}: {err}");
         serde_json::from_str(&out).unwrap_or_else(|error| panic!("simpul {arguments:?}: {error}: {out}"))
+    }
+
+    /// The same for commands that print one JSON object a line.
+    ///
+    /// # Panics
+    /// Where the command fails or a line is no JSON.
+    pub fn cli_lines(&self, agency: &str, connector: &str, arguments: &[&str]) -> Vec<Value> {
+        let output = self.cli(agency, connector, &[arguments, &["--json"]].concat());
+        let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success(), "simpul {arguments:?}: {err}");
+        out.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("not JSON: {line}"))).collect()
     }
 }
 

@@ -69,7 +69,10 @@ fn add_zone(document: &mut Value, pointer: &str) -> Result<Vec<&'static str>, Re
     fields.insert("document_number".into(), zone.document_number().into());
     let name = [zone.given_names(), zone.surname()].join(" ");
     fields.insert("name".into(), name.trim().into());
-    fields.insert("nationality".into(), zone.nationality().into());
+    // Some codes of ICAO 9303 are shorter and no ISO codes, such as `D`.
+    if zone.nationality().len() == 3 {
+        fields.insert("nationality".into(), zone.nationality().into());
+    }
     if let Some(date) = zone.birth_date() {
         fields.insert("birth_date".into(), json!(date.to_string()));
     }

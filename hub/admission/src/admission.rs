@@ -286,8 +286,8 @@ impl Admission {
         })
     }
 
-    /// Puts the new directory in place once it is committed. On a task of its own, begun before anything can be
-    /// given up: the events are in the log even if the caller goes away.
+    /// Puts the new directory in place once it is committed. On a task of its own, begun before anything can
+    /// be given up: the events are in the log even if the caller goes away.
     fn replace_directory(
         &self,
         ticket: Ticket,

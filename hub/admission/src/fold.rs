@@ -145,7 +145,9 @@ fn scan(
         let Some(frame) = frame else { return Err(FoldError::Missing { sequence: expected }) };
         for stored in frame {
             let leaf = decode(&stored)?;
-            if of_authority(&leaf) && leaf.statement.first_sequence == expected {
+            // A frame may go on past the range.
+            let wanted = expected < next && leaf.statement.first_sequence == expected;
+            if wanted && of_authority(&leaf) {
                 let leaf = Found { stored, leaf };
                 expected = leaf.next_sequence();
                 found.push(leaf);

@@ -1,5 +1,5 @@
 //! Who looked at what, and the proof that nothing was changed: the access log ([`access`]), reading it back
-//! ([`entries`]), offline verification of a data folder ([`verify`]) and counting what a replay saw ([`replay`]).
+//! ([`mod@entries`]), offline verification of a data folder ([`verify`]) and counting what a replay saw ([`replay`]).
 //!
 //! Read [`access`] first.
 

@@ -55,7 +55,7 @@ pub fn start(config: Config, reader: Reader, keys: StateKeys) -> Result<(ReadMod
     if config.batch_events_max == 0 {
         return Err(OpenError::Config("batch_events_max"));
     }
-    let state = State::open(&config.dir, config.cache_bytes, &keys)?;
+    let state = State::open_or_renew(&config.dir, config.cache_bytes, &keys)?;
     adopt(&state, &reader, &keys)?;
     let tracking = state.tracking()?;
     let shared = Arc::new(Shared::new(state, reader, &tracking));

@@ -52,8 +52,8 @@ pub fn rebuild_digest(
     digest
 }
 
-/// Digest of the state that stands in `dir`, as it stands: nothing is adopted, followed or thrown away but what sled itself
-/// finds corrupt. The hub must not be running.
+/// Digest of the state that stands in `dir`, as it stands: nothing is adopted, followed or thrown away, a corrupt store is
+/// an error. The hub must not be running.
 ///
 /// # Errors
 /// The store, also where another process has it open.

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    path::{Path, PathBuf},
+    path::Path,
     sync::{PoisonError, RwLock},
 };
 
@@ -45,17 +45,21 @@ pub struct StateDigest {
 
 impl State {
     /// Opens the state below `dir`; a store that sled finds corrupt is derived data and makes room for a new one.
-    pub(crate) fn open(dir: &Path, cache_bytes: u64, keys: &StateKeys) -> Result<Self, StateError> {
-        let path = dir.join(FOLDER);
-        std::fs::create_dir_all(dir)?;
-        let db = match open_db(&path, cache_bytes) {
-            Err(sled::Error::Corruption { .. }) => {
+    pub(crate) fn open_or_renew(dir: &Path, cache_bytes: u64, keys: &StateKeys) -> Result<Self, StateError> {
+        match Self::open(dir, cache_bytes, keys) {
+            Err(StateError::Store(sled::Error::Corruption { .. })) => {
                 tracing::warn!("read models are corrupt on disk and are built anew from the log");
-                std::fs::remove_dir_all(&path)?;
-                open_db(&path, cache_bytes)?
+                std::fs::remove_dir_all(dir.join(FOLDER))?;
+                Self::open(dir, cache_bytes, keys)
             }
-            other => other?,
-        };
+            other => other,
+        }
+    }
+
+    /// Opens the state below `dir` as it stands, or an empty one where there is none.
+    pub(crate) fn open(dir: &Path, cache_bytes: u64, keys: &StateKeys) -> Result<Self, StateError> {
+        std::fs::create_dir_all(dir)?;
+        let db = open_db(&dir.join(FOLDER), cache_bytes)?;
         let sealer = keys.sealer.with_epoch(next_epoch(&db)?);
         let tree = RwLock::new(db.open_tree(TREE)?);
         Ok(Self { db, tree, sealer, blind: Blind(keys.index.clone()), gate: RwLock::new(()) })
@@ -203,7 +207,7 @@ fn next_epoch(db: &sled::Db) -> Result<u32, StateError> {
     Ok(u32::from_be_bytes(counted.as_ref().try_into().map_err(|_| StateError::Row)?))
 }
 
-fn open_db(path: &PathBuf, cache_bytes: u64) -> sled::Result<sled::Db> {
+fn open_db(path: &Path, cache_bytes: u64) -> sled::Result<sled::Db> {
     // A crash may lose the last second: the tracking position goes back with the rows, and the log has the rest.
     sled::Config::new()
         .path(path)

@@ -2,7 +2,7 @@
 
 use simpul_log::Reader;
 use simpul_projection::{Change, ChangeKey, ReadModels};
-use simpul_types::{Leaf, LeafIndex, Position};
+use simpul_types::{Leaf, LeafIndex, Position, View};
 use tokio::sync::watch;
 
 /// Why the feed could not be read.
@@ -14,6 +14,8 @@ pub type FeedError = Box<dyn std::error::Error + Send + Sync>;
 /// the outbox stores which change an agency may see, and reads the document from here again. It MAY end early while the
 /// read models catch up with the log.
 pub trait Feed: Send + Sync + 'static {
+    /// The same changes as [`Self::changes`] without their documents, cheaply. Blocking I/O.
+    fn views(&self, from: ChangeKey) -> Box<dyn Iterator<Item = Result<(ChangeKey, View), FeedError>> + '_>;
     /// Changes from a key on. Blocking I/O.
     fn changes(&self, from: ChangeKey) -> Box<dyn Iterator<Item = Result<Change, FeedError>> + '_>;
     /// Fires when there may be more.
@@ -31,6 +33,10 @@ pub(crate) struct HubFeed {
 }
 
 impl Feed for HubFeed {
+    fn views(&self, from: ChangeKey) -> Box<dyn Iterator<Item = Result<(ChangeKey, View), FeedError>> + '_> {
+        Box::new(self.read_models.change_views(from).map(|change| change.map_err(FeedError::from)))
+    }
+
     fn changes(&self, from: ChangeKey) -> Box<dyn Iterator<Item = Result<Change, FeedError>> + '_> {
         Box::new(self.read_models.changes(from).map(|change| change.map_err(FeedError::from)))
     }

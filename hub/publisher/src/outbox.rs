@@ -23,7 +23,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use simpul_projection::{Change, ChangeKey};
+use simpul_projection::{Change, ChangeKey, classes_of};
 use simpul_types::{AgencyCode, EventId, Position, Timestamp, View};
 use sled::{Batch, Db};
 use tokio::sync::watch;
@@ -51,7 +51,7 @@ pub struct OutboxMessage {
     pub r#ref: String,
     /// CloudEvents type, for example `id.simpul.case.changed.v1`.
     pub r#type: String,
-    /// JSON object: `view`, `ref`, `position` and one member per field class that the agency may see.
+    /// JSON object: one member per field class that the agency may see and that has content.
     pub json: String,
     /// The event that caused the change.
     pub event_id: EventId,
@@ -223,25 +223,26 @@ impl Outbox {
         let from = *self.0.derived.borrow();
         let mut last = self.lock().clone();
         let (mut batch, mut next, mut count) = (Batch::default(), from, 0);
-        for change in self.0.feed.changes(from).take(changes_max) {
-            let change = change.map_err(OutboxError::Feed)?;
-            assert!(change.key >= next, "PUB-1: changes come in order");
-            let present: ClassSet = change.document.classes.keys().copied().collect();
-            let view = change.document.view;
-            let sight =
-                self.0.visibility.at(Position::new(change.key.position)).map_err(OutboxError::Visibility)?;
+        for change in self.0.feed.views(from).take(changes_max) {
+            let (key, view) = change.map_err(OutboxError::Feed)?;
+            assert!(key >= next, "PUB-1: changes come in order");
+            let position = Position::new(key.position);
+            let sight = self.0.visibility.at(position).map_err(OutboxError::Visibility)?;
+            // Told by what the view can show, not by what this document shows: whoever saw something must also hear that
+            // it is gone.
+            let shown: ClassSet = classes_of(view).iter().copied().collect();
             for (agency, allowed) in sight.of(view) {
-                let classes = allowed.and(present);
+                let classes = allowed.and(shown);
                 if classes.is_empty() {
                     continue;
                 }
                 let sequence = last.entry(agency.clone()).or_insert(0);
                 *sequence += 1;
-                let entry = Entry { sequence: *sequence, key: change.key, view, classes };
+                let entry = Entry { sequence: *sequence, key, view, classes };
                 batch.insert(message_key(agency, *sequence), &entry.encode());
                 batch.insert(agency_key(b'l', agency), &sequence.to_be_bytes());
             }
-            next = change.key.next();
+            next = key.next();
             count += 1;
         }
         if count > 0 {

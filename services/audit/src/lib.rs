@@ -1,7 +1,7 @@
 //! gRPC edge of oversight: checkpoints and proofs, replay, and who looked at what.
 //!
 //! Every call goes the same way (QRY-1): read the caller from the connection, ask policy, look it up, leave a durable entry
-//! in the access log, answer. A refusal leaves its entry too. Nothing is decided here but that order; [`gate`] keeps it.
+//! in the access log, answer. A refusal leaves its entry too. Nothing is decided here but that order; `gate.rs` keeps it.
 
 mod gate;
 mod listing;

@@ -31,6 +31,8 @@ pub enum Command {
     Case(case::Command),
     /// Follow every change that this agency may see
     Watch(watch::Watch),
+    /// How far the log, the read models and each agency's stream have come
+    Position,
     /// Who takes part and what they may do
     #[command(subcommand)]
     Directory(directory::Command),

@@ -154,3 +154,124 @@ fn sight(directory: &Directory) -> Sight {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use prost::Message;
+    use simpul_admission::{Admission, fold_directory};
+    use simpul_audit::AccessLog;
+    use simpul_log::{Keys, Schema};
+    use simpul_proto::{directory, v1};
+    use simpul_signing::{MasterKey, SUBMISSION_TYPE, SigningKey};
+    use simpul_tlog::note::NoteSigner;
+    use simpul_types::{
+        AgencyCode, Clock, ExpectedVersion, IdSource, Sender, Statement, Timestamp, clock::System,
+    };
+
+    use super::*;
+
+    const SENDS_CASES: &str = r#"@id("sends") permit (principal, action == Action::"publish", resource == Resource::"case")
+        when { principal.kind == "police" && context.field_class == "reference" };"#;
+    const SENDS_SUSPECTS_TOO: &str = r#"@id("sends") permit (principal, action == Action::"publish", resource == Resource::"case")
+        when { principal.kind == "police" && ["reference", "suspect"].contains(context.field_class) };"#;
+
+    /// One signed directory submission of one event.
+    fn signed(key: &SigningKey, sequence: u64, event_type: &str, payload: Vec<u8>) -> v1::Submission {
+        let (salt, now) = ([7; 32], System.now());
+        let header = Header {
+            event_id: System.event_id(),
+            event_type: event_type.parse().unwrap(),
+            stream: format!("directory/test-{sequence}").parse().unwrap(),
+            expected: ExpectedVersion::Any,
+            occurred_at: Timestamp::from_us(1_700_000_000_000_000),
+            purpose: "DIRECTORY".parse().unwrap(),
+            legal_basis: "Perpres 49/2023".into(),
+            data_category: "general".into(),
+            payload_commitment: simpul_signing::commitment(&salt, &payload),
+            correlation_id: None,
+            causation_id: None,
+            traceparent: String::new(),
+        };
+        let event = v1::SubmittedEvent {
+            header: header.to_wire().encode_to_vec().into(),
+            salt: Bytes::copy_from_slice(&salt),
+            payload: payload.into(),
+        };
+        let statement: Bytes = Statement {
+            submission_id: System.submission_id(),
+            sender: Sender { agency: "directory".parse().unwrap(), connector: "authority".parse().unwrap() },
+            first_sequence: sequence,
+            event_count: 1,
+            events_root: simpul_tlog::tree_hash([event.header.as_ref()].into_iter()),
+            created_at: now,
+        }
+        .to_wire()
+        .encode_to_vec()
+        .into();
+        v1::Submission {
+            signature: Bytes::copy_from_slice(&key.sign_dsse(SUBMISSION_TYPE, &statement)),
+            statement,
+            key_id: key.key_id().as_str().into(),
+            events: vec![event],
+        }
+    }
+
+    fn policy(cedar: &str) -> Vec<u8> {
+        directory::PolicyDeclared { cedar: cedar.into(), version: "test".into() }.encode_to_vec()
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn pub_1_a_position_is_seen_by_the_directory_it_was_judged_under_at_any_time() {
+        let (dir, key, master) =
+            (tempfile::tempdir().unwrap(), SigningKey::generate(), MasterKey::generate());
+        let keys = |origin: &str| Keys {
+            signer: NoteSigner::new(origin, SigningKey::generate().seed()).unwrap(),
+            wrap: master.wrap_key(),
+        };
+        let config = |name: &str| simpul_log::Config::new(dir.path().join(name), format!("x.example/{name}"));
+        let clock: Arc<dyn Clock> = Arc::new(System);
+        let (appender, reader) =
+            simpul_log::open(config("log"), Schema::Submissions, keys("x.example/log"), clock.clone())
+                .unwrap();
+        let access = AccessLog::open(config("access"), keys("x.example/access"), clock.clone()).unwrap();
+        let authority = key.public_key();
+        let empty = fold_directory(&appender, &reader, authority).unwrap();
+        let admission =
+            Admission::start(Default::default(), appender, reader.clone(), empty, Arc::new(access), clock);
+        let sights = || Sights::new(admission.directory(), reader.clone(), authority);
+
+        let polri: AgencyCode = "polri".parse().unwrap();
+        let declared = directory::AgencyDeclared {
+            code: polri.as_str().into(),
+            name: "Police".into(),
+            kind: "police".into(),
+        };
+        let submissions = [
+            ("simpul.directory.v1.AgencyDeclared", declared.encode_to_vec()),
+            ("simpul.directory.v1.PolicyDeclared", policy(SENDS_CASES)),
+            ("simpul.directory.v1.PolicyDeclared", policy(SENDS_SUSPECTS_TOO)),
+            ("simpul.directory.v1.PolicyDeclared", policy(SENDS_CASES)),
+        ];
+        let (live, mut seen) = (sights(), Vec::new());
+        for (position, (event_type, payload)) in (0..).zip(submissions) {
+            admission.bootstrap(signed(&key, position + 1, event_type, payload)).await.unwrap();
+            seen.push(live.at(Position::new(position)).unwrap());
+        }
+        let cases = |classes: &[simpul_types::FieldClass]| {
+            Sight::new([(polri.clone(), View::Case, classes.iter().copied())])
+        };
+        use simpul_types::FieldClass::{Reference, Suspect};
+        let expected =
+            [Sight::default(), Sight::default(), cases(&[Reference]), cases(&[Reference, Suspect])];
+        assert_eq!(seen.iter().map(|sight| (**sight).clone()).collect::<Vec<_>>(), expected);
+        assert_eq!(*live.at(Position::new(u64::MAX)).unwrap(), cases(&[Reference]));
+
+        let rebuilt = sights();
+        for position in [3, 0, 2, 1, 3, 3, 0] {
+            assert_eq!(rebuilt.at(Position::new(position)).unwrap(), seen[position as usize], "{position}");
+        }
+        assert!(rebuilt.at(Position::new(4)).is_err(), "beyond the log nothing is guessed");
+        admission.close().await;
+    }
+}

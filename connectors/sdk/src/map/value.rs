@@ -20,7 +20,10 @@ pub(super) enum Transform {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Check {
     Nik,
+    /// An Indonesian passport.
     Passport,
+    /// Any travel document.
+    Document,
     Country,
     Village,
     Phone,
@@ -65,12 +68,13 @@ fn compact(text: &str) -> String {
 }
 
 impl Check {
-    pub(super) const RULE: &str = "one of nik, passport, country, village, phone";
+    pub(super) const RULE: &str = "one of nik, passport, document, country, village, phone";
 
     pub(super) fn parse(name: &str) -> Option<Self> {
         Some(match name {
             "nik" => Self::Nik,
             "passport" => Self::Passport,
+            "document" => Self::Document,
             "country" => Self::Country,
             "village" => Self::Village,
             "phone" => Self::Phone,
@@ -87,6 +91,10 @@ impl Check {
             Self::Passport => {
                 (Passport::parse(text).is_ok(), "must be one or two letters and six or seven digits")
             }
+            Self::Document => (
+                (4..=20).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric()),
+                "must be 4 to 20 letters and digits",
+            ),
             Self::Country => (
                 text.len() == 3 && text.bytes().all(|byte| byte.is_ascii_uppercase()),
                 "must be an ISO 3166-1 alpha-3 code",

@@ -100,6 +100,35 @@ async fn directory_events_in_flight_build_on_each_other() {
     same(&present(&hub), &before);
 }
 
+/// However many were in flight together, over whichever frames they fell, the fold at start meets each once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_fold_at_start_finds_what_was_in_flight_together() {
+    let mut hub = Hub::new().await;
+    for round in 0..12_u64 {
+        let mut lane = hub.admission.lane(hub.authority.caller.clone());
+        let mut outcomes = FuturesOrdered::new();
+        for number in 0..=round {
+            let agency = format!("agency-{round}-{number}");
+            let parts = directory_parts(&hub.authority, vec![declare(&agency, "police")]);
+            outcomes.push_back(lane.submit(parts.sign(&hub.authority.key)));
+            hub.authority.next += 1;
+            if number % 3 == 0 {
+                outcomes.next().await.unwrap().result.unwrap();
+            }
+        }
+        while let Some(outcome) = outcomes.next().await {
+            outcome.result.unwrap();
+        }
+        if round % 4 == 3 {
+            hub.admit(1).await;
+        }
+        drop((lane, outcomes));
+        let before = present(&hub);
+        hub = hub.close().await.open();
+        same(&present(&hub), &before);
+    }
+}
+
 #[tokio::test]
 async fn a_directory_event_whose_sender_went_away_takes_effect_all_the_same() {
     let hub = Hub::new().await;

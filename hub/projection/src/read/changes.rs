@@ -37,6 +37,19 @@ impl ReadModels {
         })
     }
 
+    /// The same without the documents: which kind of document changed, at the cost of a row for hundreds of changes.
+    pub fn change_views(
+        &self,
+        from: ChangeKey,
+    ) -> impl Iterator<Item = Result<(ChangeKey, View), StateError>> + Send + use<> {
+        let models = self.clone();
+        let mut walk = Walk::new(from);
+        std::iter::from_fn(move || {
+            let entry = walk.next(&models.shared.state).transpose()?;
+            Some(entry.map(|entry| (entry.key, entry.view)))
+        })
+    }
+
     /// From where on the feed is kept.
     ///
     /// # Errors

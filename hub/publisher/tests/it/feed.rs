@@ -61,6 +61,10 @@ impl Script {
 }
 
 impl Feed for Script {
+    fn views(&self, from: ChangeKey) -> Box<dyn Iterator<Item = Result<(ChangeKey, View), FeedError>> + '_> {
+        Box::new(self.changes(from).map(|change| change.map(|change| (change.key, change.document.view))))
+    }
+
     fn changes(&self, from: ChangeKey) -> Box<dyn Iterator<Item = Result<Change, FeedError>> + '_> {
         let start = self.changes.lock().unwrap().partition_point(|change| change.key < from);
         Box::new((start..).map_while(|index| self.changes.lock().unwrap().get(index).cloned().map(Ok)))

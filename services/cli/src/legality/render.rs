@@ -88,7 +88,10 @@ fn row(result: &v1::RequirementResult) -> [String; 7] {
         result.evidence_position.map_or_else(|| "-".into(), |position| position.to_string()),
         or_dash(&result.source).into(),
         day(result.observed_at_us),
-        format!("{} [{}]", result.reason, result.rule),
+        match result.rule.as_str() {
+            "" => result.reason.clone(),
+            rule => format!("{} [{rule}]", result.reason),
+        },
     ]
 }
 

@@ -197,7 +197,7 @@ mod tests {
 
     #[test]
     fn a_line_becomes_an_event() {
-        let draft = read(&line()).ok().expect("valid");
+        let draft = read(&line()).expect("valid");
         assert_eq!(draft.stream.source(), "polri-lp");
         assert_eq!(draft.expected, ExpectedVersion::Any);
         let decoded = simpul_proto::police::CaseUpdated::decode(draft.payload).expect("its own type");
@@ -206,7 +206,7 @@ mod tests {
         named["stream"] = "polri-lp/ab_1".into();
         named.as_object_mut().expect("an object").remove("stream_key");
         named["expected"] = 3.into();
-        assert_eq!(read(&named).ok().expect("valid").expected, ExpectedVersion::Exactly(3));
+        assert_eq!(read(&named).expect("valid").expected, ExpectedVersion::Exactly(3));
     }
 
     #[test]
