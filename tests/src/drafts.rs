@@ -41,9 +41,19 @@ pub fn placement(number: u64, bytes: usize) -> registry::PlacementRecorded {
 pub fn evidenced_placement(number: u64) -> registry::PlacementRecorded {
     use registry::EvidenceKind as K;
     let kinds = [
-        K::IdentityCheck, K::CompetenceCertificate, K::Medical, K::Psychology, K::SocialSecurity, K::MaritalStatus,
-        K::FamilyPermission, K::Passport, K::Visa, K::PlacementAgreement, K::EmploymentContract,
-        K::PreDepartureOrientation, K::WorkerCard,
+        K::IdentityCheck,
+        K::CompetenceCertificate,
+        K::Medical,
+        K::Psychology,
+        K::SocialSecurity,
+        K::MaritalStatus,
+        K::FamilyPermission,
+        K::Passport,
+        K::Visa,
+        K::PlacementAgreement,
+        K::EmploymentContract,
+        K::PreDepartureOrientation,
+        K::WorkerCard,
     ];
     let evidence = kinds.into_iter().map(|kind| registry::Evidence {
         kind: kind.into(),
@@ -76,5 +86,27 @@ pub fn draft(number: u64, placement: &registry::PlacementRecorded) -> EventDraft
         Timestamp::from_us(1_700_000_000_000_000),
         "PLACEMENT".parse().expect("a valid purpose"),
         placement.encode_to_vec().into(),
+    )
+}
+
+/// A licence of an invented company.
+///
+/// # Panics
+/// Never: the names are valid.
+pub fn licence_draft(number: u64) -> EventDraft {
+    let licence = registry::LicenceRecorded {
+        licence_no: format!("SIP3MI-{number}"),
+        kind: registry::LicenceKind::Sip3mi.into(),
+        holder: format!("PT Contoh {number}"),
+        valid_from: "2020-01-01".into(),
+        valid_until: "2030-01-01".into(),
+        ..Default::default()
+    };
+    EventDraft::new(
+        "simpul.registry.v1.LicenceRecorded".parse().expect("a valid type"),
+        format!("sisko-licence/t{number}").parse().expect("a valid stream"),
+        Timestamp::from_us(1_700_000_000_000_000),
+        "PLACEMENT".parse().expect("a valid purpose"),
+        licence.encode_to_vec().into(),
     )
 }

@@ -26,7 +26,8 @@ impl Process {
         let file = File::options().create(true).append(true).open(log).expect("the log file opens");
         let again = file.try_clone().expect("the log file opens twice");
         let child = command.stdin(Stdio::null()).stdout(file).stderr(again).spawn();
-        let child = child.unwrap_or_else(|error| panic!("{:?} does not start: {error}", command.get_program()));
+        let child =
+            child.unwrap_or_else(|error| panic!("{:?} does not start: {error}", command.get_program()));
         Self { child, log: log.into() }
     }
 
@@ -113,7 +114,11 @@ pub fn binary(name: &str) -> PathBuf {
         dir.pop();
     }
     let path = dir.join(name);
-    assert!(path.exists(), "{} is not built; run `cargo build --workspace --bins` or tests/run", path.display());
+    assert!(
+        path.exists(),
+        "{} is not built; run `cargo build --workspace --bins` or tests/run",
+        path.display()
+    );
     path
 }
 

@@ -99,9 +99,8 @@ impl World {
         let listen = self.data().join("listen.json");
         fs::remove_file(&listen).ok();
         let mut process = Process::start(command, &self.path().join("hub.log"));
-        let listen = process.wait_for("listen.json", || {
-            serde_json::from_slice::<Value>(&fs::read(&listen).ok()?).ok()
-        });
+        let listen = process
+            .wait_for("listen.json", || serde_json::from_slice::<Value>(&fs::read(&listen).ok()?).ok());
         let metrics = listen["metrics"].as_str().unwrap_or_default().to_string();
         process.wait_for("/readyz", || (http_get(&metrics, "/readyz")?.0 == 200).then_some(()));
         Hub { process, metrics }
@@ -174,7 +173,9 @@ impl World {
         let output = self.cli(agency, connector, &[arguments, &["--json"]].concat());
         let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         assert!(output.status.success(), "simpul {arguments:?}: {err}");
-        out.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("not JSON: {line}"))).collect()
+        out.lines()
+            .map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("not JSON: {line}")))
+            .collect()
     }
 }
 
@@ -205,7 +206,11 @@ impl Hub {
     pub fn stop(self) {
         let log = self.process.log.clone();
         let status = self.process.stop();
-        assert!(status.success(), "the hub ended with {status}: {}", fs::read_to_string(log).unwrap_or_default());
+        assert!(
+            status.success(),
+            "the hub ended with {status}: {}",
+            fs::read_to_string(log).unwrap_or_default()
+        );
     }
 
     /// A page of the metrics and health server: status and body.

@@ -38,8 +38,12 @@ impl Bench {
     /// A right submission goes through at the very next sequence: nothing of the wrong one was stored.
     async fn accepted(&mut self, case: &str) {
         let right = self.forge().sign();
-        let outcome = self.service.submit(right).await.unwrap_or_else(|error| panic!("after {case}: {error}"));
-        assert!(matches!(outcome.into_inner().outcome, Some(v1::submit_outcome::Outcome::Receipt(_))), "{case}");
+        let outcome =
+            self.service.submit(right).await.unwrap_or_else(|error| panic!("after {case}: {error}"));
+        assert!(
+            matches!(outcome.into_inner().outcome, Some(v1::submit_outcome::Outcome::Receipt(_))),
+            "{case}"
+        );
         self.next += 1;
     }
 }
@@ -128,15 +132,18 @@ async fn every_wrong_submission_has_its_reason_and_leaves_nothing() {
     let mut forge = bench.forge();
     let exactly = v1::expected_version::Kind::Exactly(9);
     forge.events[0].0.expected = Some(v1::ExpectedVersion { kind: Some(exactly) });
-    let rejection =
-        bench.refused("stream version", forge.sign(), R::WrongExpectedVersion, "events[0].header.expected").await;
+    let rejection = bench
+        .refused("stream version", forge.sign(), R::WrongExpectedVersion, "events[0].header.expected")
+        .await;
     assert_eq!(rejection.expected, Some(0));
 
     let mut forge = bench.forge();
     let payload = simpul_proto::police::CaseUpdated::default();
     forge.events[0].0.r#type = "simpul.police.v1.CaseUpdated".into();
     forge::recommit(&mut forge.events[0], prost::Message::encode_to_vec(&payload));
-    bench.refused("another agency's event type", forge.sign(), R::PolicyDenied, "events[0].header.type").await;
+    bench
+        .refused("another agency's event type", forge.sign(), R::PolicyDenied, "events[0].header.type")
+        .await;
 
     same_ids(&mut bench).await;
 
@@ -171,7 +178,9 @@ async fn same_ids(bench: &mut Bench) {
     let statement = <v1::SubmissionStatement as prost::Message>::decode(right.statement.clone()).unwrap();
     let mut forge = bench.forge();
     forge.statement.submission_id = statement.submission_id;
-    bench.refused("submission id reused", forge.sign(), R::SubmissionIdReused, "statement.submission_id").await;
+    bench
+        .refused("submission id reused", forge.sign(), R::SubmissionIdReused, "statement.submission_id")
+        .await;
 
     let header = <v1::EventHeader as prost::Message>::decode(right.events[0].header.clone()).unwrap();
     let mut forge = bench.forge();
@@ -187,8 +196,7 @@ async fn a_rejection_on_a_stream_is_an_outcome_and_the_stream_goes_on() {
     let mut service = forge::service(&config).await;
     let mut wrong = Forge::new(&config, 2, 2..3).sign();
     wrong.signature = Bytes::from(vec![0; 64]);
-    let submissions =
-        vec![Forge::new(&config, 1, 1..2).sign(), wrong, Forge::new(&config, 2, 3..4).sign()];
+    let submissions = vec![Forge::new(&config, 1, 1..2).sign(), wrong, Forge::new(&config, 2, 3..4).sign()];
     let mut outcomes = service.submit_stream(tokio_stream::iter(submissions)).await.unwrap().into_inner();
     let mut kinds = Vec::new();
     while let Some(outcome) = outcomes.message().await.unwrap() {

@@ -28,7 +28,12 @@ struct Witness {
     accepted: BTreeMap<u64, Accepted>,
 }
 
-async fn submit_until(client: Client, stop: Arc<AtomicBool>, next: Arc<AtomicU64>, witness: Arc<Mutex<Witness>>) {
+async fn submit_until(
+    client: Client,
+    stop: Arc<AtomicBool>,
+    next: Arc<AtomicU64>,
+    witness: Arc<Mutex<Witness>>,
+) {
     while !stop.load(Ordering::Relaxed) {
         let number = next.fetch_add(1, Ordering::Relaxed);
         let size = 1 + number % 5;
@@ -107,7 +112,11 @@ fn check(world: &World, witness: &Witness, submitted: u64) {
         let path = reader.consistency_proof(LeafIndex::new(signed.size), head.size).unwrap();
         proof::verify_consistency(signed.size, head.size.get(), &path, &signed.root, &head.root).unwrap();
         for (at, position) in accepted.positions.clone().enumerate() {
-            assert_eq!(events.get(accepted.event_ids[at].as_bytes()), Some(&position), "event {at} of {number}");
+            assert_eq!(
+                events.get(accepted.event_ids[at].as_bytes()),
+                Some(&position),
+                "event {at} of {number}"
+            );
             let stored = reader.event(Position::new(position)).unwrap();
             let payload = reader.open_payload(&stored).unwrap().payload;
             let sent: Bytes = drafts::placement_draft(number * 10 + at as u64, 150).payload;
@@ -118,5 +127,9 @@ fn check(world: &World, witness: &Witness, submitted: u64) {
     let directory = head.end.get() - events.len() as u64;
     assert_eq!(directory, 0, "every position has an event");
     let bootstrap = witness.accepted.values().map(|accepted| accepted.positions.start).min().unwrap_or(0);
-    assert_eq!(events.len() as u64, acknowledged + bootstrap, "nothing but the bootstrap and what was acknowledged");
+    assert_eq!(
+        events.len() as u64,
+        acknowledged + bootstrap,
+        "nothing but the bootstrap and what was acknowledged"
+    );
 }

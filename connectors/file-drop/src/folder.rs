@@ -346,23 +346,15 @@ impl FileDrop {
     }
 }
 
-/// The fields of one record.
+/// The fields of one record as texts.
 fn fields(record: &[u8], delimiter: u8) -> Result<Vec<String>, RecordError> {
-    let mut reader = csv::ReaderBuilder::new()
-        .delimiter(delimiter)
-        .has_headers(false)
-        .flexible(true)
-        .buffer_capacity(record.len() + 1)
-        .from_reader(record);
-    let mut fields = csv::ByteRecord::new();
-    reader.read_byte_record(&mut fields).map_err(|_| RecordError::new("row", "is not CSV"))?;
-    let mut texts = Vec::with_capacity(fields.len());
-    for (index, field) in fields.iter().enumerate() {
-        let text = std::str::from_utf8(field);
-        let text = text.map_err(|_| RecordError::new(format!("column {}", index + 1), "is not UTF-8"))?;
-        texts.push(text.to_owned());
-    }
-    Ok(texts)
+    let fields = split::fields(record, delimiter).into_iter().enumerate();
+    fields
+        .map(|(index, field)| {
+            String::from_utf8(field)
+                .map_err(|_| RecordError::new(format!("column {}", index + 1), "is not UTF-8"))
+        })
+        .collect()
 }
 
 /// Whether a name fits a pattern with at most one `*`.

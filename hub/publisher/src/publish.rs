@@ -41,8 +41,8 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 const BACKOFF_FIRST: Duration = Duration::from_millis(100);
 /// Last wait after a failed session.
 const BACKOFF_LAST: Duration = Duration::from_secs(5);
-/// How often to look for agencies that have joined without a change so far.
-const AGENCIES_EVERY: Duration = Duration::from_secs(5);
+/// How often to look for agencies that have joined without a change so far, and to count what waits.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Room that headers may take of the server's message limit, the checkpoint among them.
 const HEADER_BYTES_MAX: usize = 8 * 1_024;
 /// The acknowledged number is stored at least every so many messages.
@@ -121,7 +121,7 @@ impl Publisher {
             tokio::select! {
                 () = self.stopping.cancelled() => break,
                 _ = derived.changed() => {}
-                () = tokio::time::sleep(AGENCIES_EVERY) => {}
+                () = tokio::time::sleep(LOOK_EVERY) => {}
             }
         }
         while tasks.join_next().await.is_some() {}
@@ -143,7 +143,8 @@ impl Publisher {
     async fn connect(&self) -> Option<Client> {
         let mut backoff = BACKOFF_FIRST;
         loop {
-            let (status, metrics) = (self.status.clone(), self.metrics.clone());
+            let (status, metrics, stopping) =
+                (self.status.clone(), self.metrics.clone(), self.stopping.clone());
             let connecting = ConnectOptions::new()
                 .name("simpul-hub")
                 .require_tls(true)
@@ -158,7 +159,7 @@ impl Publisher {
                     (BACKOFF_FIRST * 2_u32.pow(doubled)).min(BACKOFF_LAST)
                 })
                 .event_callback(move |event| {
-                    connection_event(&status, &metrics, &event);
+                    connection_event(&status, &metrics, &stopping, &event);
                     std::future::ready(())
                 })
                 .connect(&self.config.url);
@@ -361,7 +362,7 @@ impl Publisher {
     }
 }
 
-fn connection_event(status: &Status, metrics: &Metrics, event: &Event) {
+fn connection_event(status: &Status, metrics: &Metrics, stopping: &CancellationToken, event: &Event) {
     match event {
         Event::Connected => {
             metrics.connected.set(1);
@@ -370,7 +371,7 @@ fn connection_event(status: &Status, metrics: &Metrics, event: &Event) {
         }
         Event::Disconnected | Event::Closed => {
             metrics.connected.set(0);
-            if status.set_away() {
+            if status.set_away() && !stopping.is_cancelled() {
                 tracing::warn!("nats is away, changes wait in the outbox");
             }
         }

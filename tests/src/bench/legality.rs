@@ -36,8 +36,9 @@ pub async fn load(client: &Client, persons: u64) -> Row {
                         return taken;
                     }
                     let numbers = from..(from + BATCH).min(persons);
-                    let drafts =
-                        numbers.map(|number| drafts::draft(number, &drafts::evidenced_placement(number))).collect();
+                    let drafts = numbers
+                        .map(|number| drafts::draft(number, &drafts::evidenced_placement(number)))
+                        .collect();
                     let before = Instant::now();
                     client.submit(drafts).await.expect("accepted");
                     taken.push(before.elapsed());
@@ -50,7 +51,8 @@ pub async fn load(client: &Client, persons: u64) -> Row {
         calls.extend(task.await.expect("ends well"));
     }
     let took = start.elapsed();
-    let mut row = row(&format!("load {persons} placements, 4x1000"), "simpul", true, BATCH as usize, calls, took);
+    let mut row =
+        row(&format!("load {persons} placements, 4x1000"), "simpul", true, BATCH as usize, calls, took);
     row.events_per_s = persons as f64 / took.as_secs_f64();
     row
 }

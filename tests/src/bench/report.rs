@@ -6,7 +6,10 @@ use super::measure::Row;
 
 /// The table, as text.
 pub fn table(rows: &[Row]) -> String {
-    let mut text = format!("{:<42} {:>7} {:>14} {:>11} {:>11}  note\n", "workload", "system", "events/s", "p50 us", "p99 us");
+    let mut text = format!(
+        "{:<42} {:>7} {:>14} {:>11} {:>11}  note\n",
+        "workload", "system", "events/s", "p50 us", "p99 us"
+    );
     for row in rows {
         text += &format!(
             "{:<42} {:>7} {:>14.0} {:>11.0} {:>11.0}  {}\n",

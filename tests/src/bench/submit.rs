@@ -20,7 +20,13 @@ pub const PAYLOAD_BYTES: usize = 600;
 ///
 /// # Panics
 /// Where a submission is refused.
-pub async fn run(client: &Client, next: &Arc<AtomicU64>, callers: usize, batch: usize, time: Duration) -> Row {
+pub async fn run(
+    client: &Client,
+    next: &Arc<AtomicU64>,
+    callers: usize,
+    batch: usize,
+    time: Duration,
+) -> Row {
     let name = if batch == 1 { format!("c{callers}") } else { format!("{callers}x{batch}") };
     let (client, next) = (client.clone(), Arc::clone(next));
     let call = move |_, _| {

@@ -82,7 +82,11 @@ async fn checks(arguments: &Arguments, time: Duration) -> anyhow::Result<Vec<Row
     drop(client);
     let desk = world.config("kbri-yangon", "desk");
     let lag = legality::caught_up(&desk).await;
-    load.note = format!("read models {:.1} s behind, resident {} MiB", lag.as_secs_f64(), resident_mib(hub.process.id()));
+    load.note = format!(
+        "read models {:.1} s behind, resident {} MiB",
+        lag.as_secs_f64(),
+        resident_mib(hub.process.id())
+    );
     rows.push(progress(load));
     for callers in [1, 16] {
         let mut row = legality::check(&desk, arguments.persons, callers, time).await;
@@ -108,15 +112,27 @@ async fn checks(arguments: &Arguments, time: Duration) -> anyhow::Result<Vec<Row
 }
 
 fn space(data: &Path) -> Row {
-    let mut row = simpul_tests::bench::measure::row("space on disk", "simpul", true, 1, Vec::new(), Duration::from_secs(1));
-    let parts = ["log", "access", "state", "outbox"].map(|part| format!("{part} {} MiB", size(&data.join(part)) >> 20));
+    let mut row = simpul_tests::bench::measure::row(
+        "space on disk",
+        "simpul",
+        true,
+        1,
+        Vec::new(),
+        Duration::from_secs(1),
+    );
+    let parts = ["log", "access", "state", "outbox"]
+        .map(|part| format!("{part} {} MiB", size(&data.join(part)) >> 20));
     row.note = parts.join(", ");
     row
 }
 
 fn size(path: &Path) -> u64 {
     let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
-    entries.map(|entry| if entry.path().is_dir() { size(&entry.path()) } else { entry.metadata().map_or(0, |m| m.len()) }).sum()
+    entries
+        .map(|entry| {
+            if entry.path().is_dir() { size(&entry.path()) } else { entry.metadata().map_or(0, |m| m.len()) }
+        })
+        .sum()
 }
 
 fn resident_mib(process: u32) -> u64 {
@@ -127,6 +143,10 @@ fn resident_mib(process: u32) -> u64 {
 
 fn progress(row: Row) -> Row {
     let mut err = std::io::stderr().lock();
-    let _ = writeln!(err, "{:<42} {:>12.0}/s  p50 {:.0} us  p99 {:.0} us  {}", row.workload, row.events_per_s, row.p50_us, row.p99_us, row.note);
+    let _ = writeln!(
+        err,
+        "{:<42} {:>12.0}/s  p50 {:.0} us  p99 {:.0} us  {}",
+        row.workload, row.events_per_s, row.p50_us, row.p99_us, row.note
+    );
     row
 }
