@@ -1,4 +1,5 @@
 //! Everything a sender can get wrong: the reason code of design §5, nothing stored, and the connection still usable.
+#![allow(clippy::unwrap_used, reason = "a test")]
 
 use bytes::Bytes;
 use simpul_proto::{

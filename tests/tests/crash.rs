@@ -1,5 +1,6 @@
 //! The hub killed with SIGKILL under load, again and again: every acknowledged event is there, byte for byte, its proof
 //! holds, and the connector resumes without loss or double.
+#![allow(clippy::unwrap_used, reason = "a test")]
 
 use std::{
     collections::{BTreeMap, HashMap},

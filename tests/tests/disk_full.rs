@@ -1,4 +1,5 @@
 //! A full disk: refused clearly, no acknowledgment, and once there is room again, on it goes.
+#![allow(clippy::unwrap_used, reason = "a test")]
 
 use std::process::Command;
 

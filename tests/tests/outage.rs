@@ -1,4 +1,5 @@
 //! PUB-1: NATS goes away and comes back. Ingest never pauses, and every agency ends complete and in order.
+#![allow(clippy::unwrap_used, reason = "a test")]
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,5 @@
 //! A connector killed in the middle of its spool: nothing is lost, nothing stands in the log twice.
+#![allow(clippy::unwrap_used, reason = "a test")]
 
 use std::{collections::HashSet, fmt::Write, fs, process::Command};
 

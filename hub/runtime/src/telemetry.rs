@@ -35,7 +35,7 @@ pub struct Telemetry {
 
 impl Default for Telemetry {
     fn default() -> Self {
-        Self { format: Format::Text, filter: "info".into() }
+        Self { format: Format::Text, filter: "info,async_nats=warn".into() }
     }
 }
 

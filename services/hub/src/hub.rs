@@ -11,7 +11,7 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
 use simpul_admission::{Admission, fold_directory};
-use simpul_audit::AccessLog;
+use simpul_audit::{AccessLog, verify::leave_verifier_keys};
 use simpul_log::{Reader, Schema};
 use simpul_projection::{ReadModels, StateKeys};
 use simpul_runtime::{Health, Metrics, System, bind_loopback};
@@ -84,11 +84,13 @@ pub async fn start(config: Config) -> anyhow::Result<Hub> {
     let access_config = config.log_config("access", config.access_origin());
     let keys = simpul_log::Keys { signer: log, wrap: master.wrap_key() };
     let access_keys = simpul_log::Keys { signer: access, wrap: master.wrap_key() };
-    let opening_clock = clock.clone();
+    let (opening_clock, data_dir) = (clock.clone(), config.data_dir.to_path_buf());
     let opened = tokio::task::spawn_blocking(move || {
         let (appender, reader) =
             simpul_log::open(log_config, Schema::Submissions, keys, opening_clock.clone()).context("log")?;
         let access = AccessLog::open(access_config, access_keys, opening_clock).context("access log")?;
+        let (log_key, access_key) = (reader.verifier(), access.reader().verifier());
+        leave_verifier_keys(&data_dir, &log_key, &access_key).context("leaving the verifier keys")?;
         let directory = fold_directory(&appender, &reader, authority).context("directory")?;
         anyhow::Ok((appender, reader, Arc::new(access), directory))
     });

@@ -41,7 +41,8 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         return Ok(writeln!(std::io::stdout().lock(), "{}: ok", arguments.config.display())?);
     }
     simpul_runtime::init_telemetry(config.telemetry.format, &config.telemetry.filter)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("runtime")?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(workers()).enable_all().build();
+    let runtime = runtime.context("runtime")?;
     runtime.block_on(async {
         let stopping = simpul_runtime::shutdown_signal().context("signals")?;
         let hub = simpul_hub::start(config).await?;
@@ -49,4 +50,10 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         hub.stop().await;
         Ok(())
     })
+}
+
+/// One for each processor, but no fewer than four: a caller that finds the log idle flushes on its own worker, and others
+/// must run meanwhile.
+fn workers() -> usize {
+    std::thread::available_parallelism().map_or(4, |processors| processors.get().max(4))
 }

@@ -98,9 +98,7 @@ impl Story {
         let kinds = (1..).map_while(|kind| EvidenceKind::try_from(kind).ok());
         let pieces = kinds.map(|kind| match kind {
             EvidenceKind::Passport => evidence(kind, &before(400), &passport_until),
-            EvidenceKind::EmploymentContract | EvidenceKind::Visa => {
-                evidence(kind, &before(20), &after)
-            }
+            EvidenceKind::EmploymentContract | EvidenceKind::Visa => evidence(kind, &before(20), &after),
             _ => evidence(kind, &before(30), ""),
         });
         let placed = matches!(scheme, Scheme::PToP);
