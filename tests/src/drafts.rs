@@ -12,9 +12,9 @@ pub fn nik(number: u64) -> String {
     format!("327301{day:02}{month:02}{year:02}{sequence:04}")
 }
 
-/// A placement of an invented person, padded to about `bytes` of payload.
+/// A placement of an invented person, padded to about `bytes` of payload with documents of long-winded issuers.
 pub fn placement(number: u64, bytes: usize) -> registry::PlacementRecorded {
-    registry::PlacementRecorded {
+    let mut placement = registry::PlacementRecorded {
         placement_no: format!("PN-{number:08}"),
         person: Some(v1::PersonClaim {
             nik: nik(number),
@@ -27,14 +27,24 @@ pub fn placement(number: u64, bytes: usize) -> registry::PlacementRecorded {
         destination: "HKG".into(),
         occupation: "DOMESTIC_WORKER".into(),
         employer: Some(registry::Employer {
-            name: "x".repeat(bytes.saturating_sub(120)),
+            name: "Rumah Tangga Contoh".into(),
             kind: registry::EmployerKind::Household.into(),
             city: String::new(),
         }),
         departure_date: "2024-05-01".into(),
         status: registry::PlacementStatus::Departed.into(),
         ..Default::default()
+    };
+    while placement.encoded_len() + 20 < bytes {
+        let missing = bytes - placement.encoded_len() - 15;
+        placement.evidence.push(registry::Evidence {
+            kind: registry::EvidenceKind::CompetenceCertificate.into(),
+            issuer: "x".repeat(missing.min(120)),
+            result: registry::EvidenceResult::Valid.into(),
+            ..Default::default()
+        });
     }
+    placement
 }
 
 /// The same with the evidence of a whole placement, as a registry keeps it.

@@ -23,6 +23,10 @@ use tracing_subscriber::EnvFilter;
 
 use config::{Config, LogFormat};
 
+/// The system's allocator took a seventh of the processor under 16 callers with 100 events each.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Sends what an agency's systems record to the hub, signed, and keeps it until the hub has proven that it has it.
 #[derive(Parser)]
 #[command(name = "simpul-connector", version)]

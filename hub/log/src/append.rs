@@ -17,7 +17,10 @@ use std::{
 use bytes::Bytes;
 use simpul_signing::{seal, seal::Sealer, sha256};
 use simpul_tlog::{checkpoint::Checkpoint, note::NoteSigner, stored::Frontier};
-use simpul_types::{Clock, Digest, EventId, LeafIndex, Position, StreamName, SubmissionId, Timestamp};
+use simpul_types::{
+    Clock, Digest, EventId, LeafIndex, Position, StreamName, SubmissionId, Timestamp,
+    background::run_when_idle,
+};
 use tokio::sync::oneshot;
 
 use crate::{
@@ -503,12 +506,9 @@ impl Core {
 /// Writes a sealed segment's index on a thread of its own; until then its entries stay in memory.
 fn write_index(shared: Arc<Shared>, segment: Arc<Segment>, frozen: Arc<FrozenIndex>) -> io::Result<()> {
     let run = move || {
+        run_when_idle(true);
         let path: PathBuf = segment.path.with_extension("idx");
-        let built = frozen.build(segment.frames());
-        let sealed = match built {
-            Ok(sealed) => Arc::new(sealed),
-            Err(error) => return tracing::error!(%error, "a segment's index could not be built"),
-        };
+        let sealed = Arc::new(frozen.build(segment.frames()));
         if let Err(error) = sealed.write(&path) {
             tracing::warn!(%error, "a segment's index could not be written; it is built again at the next start");
         }

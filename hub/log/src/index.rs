@@ -1,9 +1,18 @@
 //! Where an event id, a submission id or a stream is to be found. Entries of the active segment live in memory; a sealed
-//! segment keeps them in `fst` maps beside it. All of it is derived and can be deleted.
+//! segment keeps them in sorted tables beside it. All of it is derived and can be deleted.
 //!
-//! Index file `<first leaf>.idx`: magic `SIMPULIX`, version (4 bytes, 1), then five sections, each length (8), CRC-32C (4)
-//! and bytes: frames (28 bytes each: offset, length, first leaf, first position), event ids → position, submission ids →
-//! leaf, stream key ‖ position (big-endian) → key slot, connector chains (length-prefixed key, next number).
+//! Index file `<first leaf>.idx`: magic `SIMPULIX`, version (4 bytes, 2), first leaf (8), first position (8), then five
+//! sections, each length (8), CRC-32C (4) and bytes, numbers little-endian where not said otherwise:
+//!
+//! | section | row |
+//! |---|---|
+//! | frames | offset (8), length (4), first leaf (8), first position (8) |
+//! | event ids, sorted | id (16), position less the first (4) |
+//! | submission ids, sorted | id (16), leaf less the first (4) |
+//! | streams, sorted | stream key (16), position less the first (4, big-endian, so that it sorts), key slot (8) |
+//! | chains | length of the key (4), key, next number (8) |
+//!
+//! Sorted tables and not `fst` maps: see `hub/decisions/2026-11-22-sorted-index-tables.md`.
 
 use std::{
     collections::HashMap,
@@ -14,7 +23,6 @@ use std::{
     sync::Arc,
 };
 
-use fst::{IntoStreamer, Map, MapBuilder, Streamer};
 use simpul_signing::sha256;
 use simpul_types::{EventId, StreamName, SubmissionId};
 
@@ -24,6 +32,11 @@ use crate::{
 };
 
 const MAGIC: &[u8; 8] = b"SIMPULIX";
+const HEAD_BYTES: usize = 28;
+/// Row of ids: id, number less the segment's first.
+const ID_ROW: usize = 20;
+/// Row of streams: key, position less the segment's first (big-endian), slot.
+const STREAM_ROW: usize = 28;
 
 /// First half of the SHA-256 of a stream's name.
 pub(crate) type StreamKey = [u8; 16];
@@ -101,10 +114,11 @@ pub(crate) struct FrozenIndex {
 /// The index file of a sealed segment, in memory.
 pub(crate) struct SealedIndex {
     pub(crate) frames: Vec<FrameRef>,
-    events: Map<Vec<u8>>,
-    events_range: Option<([u8; 16], [u8; 16])>,
-    submissions: Map<Vec<u8>>,
-    streams: Map<Vec<u8>>,
+    first_leaf: u64,
+    first_position: u64,
+    events: Vec<u8>,
+    submissions: Vec<u8>,
+    streams: Vec<u8>,
     chains: Vec<(Arc<str>, u64)>,
 }
 
@@ -134,10 +148,9 @@ impl Index {
 
     /// Takes a sealed segment's index at open; segments come in order.
     pub(crate) fn adopt(&mut self, sealed: Arc<SealedIndex>) {
-        let mut entries = sealed.streams.stream();
-        while let Some((key, slot)) = entries.next() {
-            let head = self.heads.entry(array_at(key, 0)).or_insert(StreamHead { version: 0, slot });
-            head.version += 1;
+        for row in sealed.streams.chunks_exact(STREAM_ROW) {
+            let head = self.heads.entry(array_at(row, 0));
+            head.or_insert(StreamHead { version: 0, slot: u64_at(row, 20) }).version += 1;
         }
         for (key, next) in &sealed.chains {
             self.chains.insert(Arc::clone(key), *next);
@@ -166,7 +179,7 @@ impl Index {
 
     pub(crate) fn submission(&self, id: &SubmissionId) -> Option<u64> {
         let frozen = || self.frozen.iter().find_map(|frozen| frozen.active.submissions.get(id).copied());
-        let sealed = || self.sealed.iter().rev().find_map(|sealed| sealed.submissions.get(id.as_bytes()));
+        let sealed = || self.sealed.iter().rev().find_map(|sealed| sealed.submission(id));
         self.active.submissions.get(id).copied().or_else(frozen).or_else(sealed)
     }
 
@@ -217,59 +230,91 @@ impl FrozenIndex {
     }
 
     /// Builds the index file's content.
-    pub(crate) fn build(&self, frames: Vec<FrameRef>) -> Result<SealedIndex, fst::Error> {
+    pub(crate) fn build(&self, frames: Vec<FrameRef>) -> SealedIndex {
+        let (first_leaf, first_position) = (self.leaves.start, self.positions.start);
         let events =
             || self.active.event_order.iter().filter(|entry| self.positions.contains(&entry.position));
         let leaves = || self.active.leaf_order.iter().filter(|entry| self.leaves.contains(&entry.leaf));
-        let ids = events().filter_map(|entry| Some((entry.event_id?.as_bytes().to_vec(), entry.position)));
-        let submissions =
-            leaves().filter_map(|entry| Some((entry.submission_id?.as_bytes().to_vec(), entry.leaf)));
-        let streams =
-            events().map(|entry| ([&entry.stream[..], &entry.position.to_be_bytes()].concat(), entry.slot));
+        let mut ids: Vec<[u8; ID_ROW]> = events()
+            .filter_map(|entry| Some(id_row(entry.event_id?.as_bytes(), entry.position - first_position)))
+            .collect();
+        ids.sort_unstable();
+        let mut submissions: Vec<[u8; ID_ROW]> = leaves()
+            .filter_map(|entry| Some(id_row(entry.submission_id?.as_bytes(), entry.leaf - first_leaf)))
+            .collect();
+        submissions.sort_unstable();
+        let mut streams: Vec<[u8; STREAM_ROW]> = events()
+            .map(|entry| {
+                let mut row = [0; STREAM_ROW];
+                row[..16].copy_from_slice(&entry.stream);
+                row[16..20].copy_from_slice(&relative(entry.position - first_position).to_be_bytes());
+                row[20..].copy_from_slice(&entry.slot.to_le_bytes());
+                row
+            })
+            .collect();
+        streams.sort_unstable();
         let mut chains = HashMap::new();
         for (key, next) in leaves().filter_map(|entry| entry.chain.as_ref()) {
             chains.insert(Arc::clone(key), *next);
         }
         let mut chains: Vec<_> = chains.into_iter().collect();
         chains.sort();
-        Ok(SealedIndex::new(frames, sorted_map(ids)?, sorted_map(submissions)?, sorted_map(streams)?, chains))
+        SealedIndex {
+            frames,
+            first_leaf,
+            first_position,
+            events: ids.concat(),
+            submissions: submissions.concat(),
+            streams: streams.concat(),
+            chains,
+        }
     }
 }
 
-fn sorted_map(entries: impl Iterator<Item = (Vec<u8>, u64)>) -> Result<Map<Vec<u8>>, fst::Error> {
-    let mut entries: Vec<_> = entries.collect();
-    entries.sort_unstable();
-    let mut builder = MapBuilder::memory();
-    for (key, value) in entries {
-        builder.insert(key, value)?;
+fn id_row(id: &[u8; 16], relative_number: u64) -> [u8; ID_ROW] {
+    let mut row = [0; ID_ROW];
+    row[..16].copy_from_slice(id);
+    row[16..].copy_from_slice(&relative(relative_number).to_le_bytes());
+    row
+}
+
+fn relative(number: u64) -> u32 {
+    u32::try_from(number).expect("a segment has far fewer than 4 billion events")
+}
+
+/// Number of the first row of a sorted table whose key is not below `key`.
+fn lower_bound(table: &[u8], row_bytes: usize, key: &[u8]) -> usize {
+    let (mut low, mut high) = (0, table.len() / row_bytes);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        let at = middle * row_bytes;
+        if table[at..at + key.len()] < *key { low = middle + 1 } else { high = middle }
     }
-    Ok(builder.into_map())
+    low
+}
+
+/// Number that a sorted table of ids has for this id.
+fn find_id(table: &[u8], id: &[u8; 16]) -> Option<u64> {
+    let row = table.get(lower_bound(table, ID_ROW, id) * ID_ROW..)?.get(..ID_ROW)?;
+    (row[..16] == id[..]).then(|| u64::from(u32_at(row, 16)))
 }
 
 impl SealedIndex {
-    fn new(
-        frames: Vec<FrameRef>,
-        events: Map<Vec<u8>>,
-        submissions: Map<Vec<u8>>,
-        streams: Map<Vec<u8>>,
-        chains: Vec<(Arc<str>, u64)>,
-    ) -> Self {
-        let first = events.stream().next().map(|(key, _)| array_at(key, 0));
-        let events_range = first.zip(last_key(&events));
-        Self { frames, events, events_range, submissions, streams, chains }
+    fn event(&self, id: &EventId) -> Option<u64> {
+        find_id(&self.events, id.as_bytes()).map(|relative| self.first_position + relative)
     }
 
-    fn event(&self, id: &EventId) -> Option<u64> {
-        let (first, last) = self.events_range.as_ref()?;
-        (first..=last).contains(&id.as_bytes()).then(|| self.events.get(id.as_bytes())).flatten()
+    fn submission(&self, id: &SubmissionId) -> Option<u64> {
+        find_id(&self.submissions, id.as_bytes()).map(|relative| self.first_leaf + relative)
     }
 
     fn stream(&self, stream: &StreamKey, out: &mut Vec<u64>) {
-        let last = [&stream[..], &[0xff; 8]].concat();
-        let mut found = self.streams.range().ge(stream).le(&last).into_stream();
-        while let Some((key, _)) = found.next() {
-            out.push(u64::from_be_bytes(array_at(key, 16)));
-        }
+        let first = lower_bound(&self.streams, STREAM_ROW, stream);
+        let rows = self.streams[first * STREAM_ROW..].chunks_exact(STREAM_ROW);
+        out.extend(
+            rows.take_while(|row| row[..16] == stream[..])
+                .map(|row| self.first_position + u64::from(u32::from_be_bytes(array_at(row, 16)))),
+        );
     }
 
     /// Writes the file under its name in one step.
@@ -290,9 +335,10 @@ impl SealedIndex {
         let temporary = path.with_extension("idx.tmp");
         let mut file = io::BufWriter::new(fs::File::create(&temporary)?);
         file.write_all(MAGIC)?;
-        file.write_all(&1u32.to_le_bytes())?;
-        let maps = [self.events.as_fst().as_bytes(), self.submissions.as_fst().as_bytes()];
-        for section in [&frames[..], maps[0], maps[1], self.streams.as_fst().as_bytes(), &chains] {
+        file.write_all(&2u32.to_le_bytes())?;
+        file.write_all(&self.first_leaf.to_le_bytes())?;
+        file.write_all(&self.first_position.to_le_bytes())?;
+        for section in [&frames, &self.events, &self.submissions, &self.streams, &chains] {
             file.write_all(&(section.len() as u64).to_le_bytes())?;
             file.write_all(&crc32c::crc32c(section).to_le_bytes())?;
             file.write_all(section)?;
@@ -304,10 +350,11 @@ impl SealedIndex {
     /// `None` where the file is missing or not whole: it is then built again from the segment.
     pub(crate) fn load(path: &Path) -> Option<Self> {
         let bytes = fs::read(path).ok()?;
-        if bytes.get(..8)? != MAGIC || u32_at(bytes.get(..12)?, 8) != 1 {
+        let head = bytes.get(..HEAD_BYTES)?;
+        if &head[..8] != MAGIC || u32_at(head, 8) != 2 {
             return None;
         }
-        let mut at = 12;
+        let mut at = HEAD_BYTES;
         let mut section = || {
             let head = bytes.get(at..at + 12)?;
             let length = usize::try_from(u64_at(head, 0)).ok()?;
@@ -323,25 +370,18 @@ impl SealedIndex {
             first_leaf: u64_at(row, 12),
             first_position: u64_at(row, 20),
         });
-        Some(Self::new(
-            frames.collect(),
-            Map::new(events).ok()?,
-            Map::new(submissions).ok()?,
-            Map::new(streams).ok()?,
-            parse_chains(&chains)?,
-        ))
+        let whole =
+            events.len() % ID_ROW == 0 && submissions.len() % ID_ROW == 0 && streams.len() % STREAM_ROW == 0;
+        whole.then_some(Self {
+            frames: frames.collect(),
+            first_leaf: u64_at(head, 12),
+            first_position: u64_at(head, 20),
+            events,
+            submissions,
+            streams,
+            chains: parse_chains(&chains)?,
+        })
     }
-}
-
-fn last_key(map: &Map<Vec<u8>>) -> Option<[u8; 16]> {
-    let raw = map.as_fst();
-    let (mut node, mut key) = (raw.root(), Vec::new());
-    while let Some(last) = node.len().checked_sub(1) {
-        let transition = node.transition(last);
-        key.push(transition.inp);
-        node = raw.node(transition.addr);
-    }
-    key.try_into().ok()
 }
 
 fn parse_chains(mut bytes: &[u8]) -> Option<Vec<(Arc<str>, u64)>> {

@@ -27,19 +27,18 @@ const ROW_BYTES: u64 = 128;
 /// Opened keys kept in memory; a key schedule is about half a KiB.
 const CACHE_KEYS_MAX: usize = 8_192;
 
+/// Keys made and flushed at once.
+const REFILL_KEYS: usize = 1_024;
+
 pub(crate) struct Keystore {
     file: File,
     wrap: WrapKey,
     pool_size: u32,
-    pool: Mutex<Pool>,
-    cache: Mutex<HashMap<u64, Sealer>>,
-}
-
-struct Pool {
     /// Slots that are durable and not used.
-    ready: VecDeque<(u64, Sealer)>,
-    /// Slot of the next row to be made.
-    next: u64,
+    pool: Mutex<VecDeque<(u64, Sealer)>>,
+    /// Slot of the next row to be made; held while rows are made.
+    next: Mutex<u64>,
+    cache: Mutex<HashMap<u64, Sealer>>,
 }
 
 /// Why a slot gave no key.
@@ -59,17 +58,16 @@ impl Keystore {
         let mut options = OpenOptions::new();
         let file =
             options.read(true).write(true).create(true).truncate(false).mode(0o600).open(dir.join("keys"))?;
-        let pool = Mutex::new(Pool { ready: VecDeque::new(), next: used });
-        let store = Self { file, wrap, pool_size, pool, cache: Mutex::new(HashMap::new()) };
+        let rows = file.metadata()?.len() / ROW_BYTES;
+        let (pool, next, cache) = (Mutex::default(), Mutex::new(used), Mutex::default());
+        let store = Self { file, wrap, pool_size, pool, next, cache };
         {
-            let rows = store.file.metadata()?.len() / ROW_BYTES;
-            let mut pool = store.pool();
-            while pool.next < rows {
+            let mut next = store.next.lock().unwrap_or_else(PoisonError::into_inner);
+            while *next < rows {
                 // Rows behind the last used slot may be the remains of a cut write; the first bad one ends the pool.
-                let Ok(key) = store.load(pool.next) else { break };
-                let slot = pool.next;
-                pool.ready.push_back((slot, key));
-                pool.next += 1;
+                let Ok(key) = store.load(*next) else { break };
+                store.pool().push_back((*next, key));
+                *next += 1;
             }
         }
         store.refill()?;
@@ -79,56 +77,57 @@ impl Keystore {
     /// Opens the key file for [`Self::key`] only.
     pub(crate) fn open_read_only(dir: &Path, wrap: WrapKey) -> Result<Self, KeyError> {
         let file = File::open(dir.join("keys"))?;
-        let pool = Mutex::new(Pool { ready: VecDeque::new(), next: u64::MAX });
-        Ok(Self { file, wrap, pool_size: 0, pool, cache: Mutex::new(HashMap::new()) })
+        let (pool, next, cache) = (Mutex::default(), Mutex::new(u64::MAX), Mutex::default());
+        Ok(Self { file, wrap, pool_size: 0, pool, next, cache })
     }
 
-    fn pool(&self) -> MutexGuard<'_, Pool> {
+    fn pool(&self) -> MutexGuard<'_, VecDeque<(u64, Sealer)>> {
         self.pool.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Keys ready for use.
     pub(crate) fn ready(&self) -> usize {
-        self.pool().ready.len()
+        self.pool().len()
     }
 
     pub(crate) fn wants_refill(&self) -> bool {
         self.ready() < self.pool_size as usize / 2
     }
 
-    /// Brings the pool back to its size; durable when it returns.
+    /// Brings the pool back to its size, some rows at a time; durable when it returns. Takers are not held up meanwhile.
     pub(crate) fn refill(&self) -> io::Result<()> {
-        let mut pool = self.pool();
-        let missing = (self.pool_size as usize).saturating_sub(pool.ready.len());
-        if missing == 0 {
-            return Ok(());
+        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            let missing = (self.pool_size as usize).saturating_sub(self.ready()).min(REFILL_KEYS);
+            if missing == 0 {
+                return Ok(());
+            }
+            let mut rows = Vec::with_capacity(missing * ROW_BYTES as usize);
+            let mut made = Vec::with_capacity(missing);
+            for slot in *next..*next + missing as u64 {
+                let key = DataKey::generate();
+                let sealer = key.sealer();
+                let start = rows.len();
+                rows.extend_from_slice(&slot.to_le_bytes());
+                rows.extend_from_slice(&self.wrap.wrap(slot, &key));
+                rows.extend_from_slice(&sealer.commitment());
+                let crc = crc32c::crc32c(&rows[start..]);
+                rows.extend_from_slice(&crc.to_le_bytes());
+                rows.resize(start + ROW_BYTES as usize, 0);
+                made.push((slot, sealer));
+            }
+            self.file.write_all_at(&rows, *next * ROW_BYTES)?;
+            self.file.sync_data()?;
+            *next += missing as u64;
+            self.pool().extend(made);
         }
-        let from = pool.next;
-        let mut rows = Vec::with_capacity(missing * ROW_BYTES as usize);
-        let mut made = Vec::with_capacity(missing);
-        for slot in from..from + missing as u64 {
-            let key = DataKey::generate();
-            let sealer = key.sealer();
-            let start = rows.len();
-            rows.extend_from_slice(&slot.to_le_bytes());
-            rows.extend_from_slice(&self.wrap.wrap(slot, &key));
-            rows.extend_from_slice(&sealer.commitment());
-            let crc = crc32c::crc32c(&rows[start..]);
-            rows.extend_from_slice(&crc.to_le_bytes());
-            rows.resize(start + ROW_BYTES as usize, 0);
-            made.push((slot, sealer));
-        }
-        self.file.write_all_at(&rows, from * ROW_BYTES)?;
-        self.file.sync_data()?;
-        pool.ready.extend(made);
-        pool.next += missing as u64;
-        Ok(())
     }
 
     /// A fresh slot and its key. Waits for the disk only where the pool ran dry.
     pub(crate) fn take(&self) -> io::Result<(u64, Sealer)> {
         loop {
-            if let Some((slot, key)) = self.pool().ready.pop_front() {
+            let taken = self.pool().pop_front();
+            if let Some((slot, key)) = taken {
                 self.remember(slot, &key);
                 return Ok((slot, key));
             }

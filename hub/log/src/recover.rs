@@ -411,10 +411,7 @@ impl Recovery {
                 let (leaf_range, position_range) =
                     (segment.header.first_leaf..next_leaf, segment.header.first_position..next_position);
                 let frozen = FrozenIndex::gathered(events, leaves, leaf_range, position_range);
-                let sealed = frozen.build(frames).map_err(|error| OpenError::Io {
-                    what: "building a segment's index",
-                    source: io::Error::other(error),
-                })?;
+                let sealed = frozen.build(frames);
                 if self.access == Access::Write {
                     sealed.write(&path).map_err(io_error("writing a segment's index"))?;
                 }

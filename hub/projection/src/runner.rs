@@ -6,7 +6,7 @@
 use std::{sync::Arc, thread::JoinHandle, time::Duration};
 
 use simpul_log::{Head, Scan};
-use simpul_types::Position;
+use simpul_types::{Position, background::run_when_idle};
 use tokio::sync::watch;
 
 use crate::{
@@ -15,6 +15,11 @@ use crate::{
     read::Shared,
 };
 
+/// How long events are gathered before they are folded. A batch costs the store about as much for one event as for fifty,
+/// and the processors belong to those who wait for receipts; readers see an event this much later.
+const GATHER: Duration = Duration::from_millis(5);
+/// So far behind, the projection claims its share of the processor, whatever else goes on.
+const BEHIND_EVENTS: u64 = 100_000;
 /// Pause before a failed batch is folded again.
 const RETRY: Duration = Duration::from_secs(2);
 
@@ -59,6 +64,7 @@ pub(crate) fn start(shared: Arc<Shared>, batch_events_max: usize) -> Result<Hand
     let thread = std::thread::Builder::new()
         .name("projection".into())
         .spawn(move || {
+            run_when_idle(true);
             let _alarm = Alarm(Arc::clone(&runner.shared));
             runner.run(&runtime);
         })
@@ -114,7 +120,7 @@ impl Runner {
                 Some(pause) => tokio::time::sleep(pause).await,
                 // A closed log has no more heads: only the stop is left to wait for.
                 None if heads.changed().await.is_err() => std::future::pending().await,
-                None => {}
+                None => tokio::time::sleep(GATHER).await,
             }
         };
         tokio::select! {
@@ -158,6 +164,8 @@ impl Runner {
         }
         let (events, gaps) = (batch.events, batch.gaps);
         let position = batch.commit(&self.shared.state)?;
+        let behind = self.heads.borrow().end.get().saturating_sub(position.get());
+        run_when_idle(behind < BEHIND_EVENTS);
         self.shared.advanced(position, events, gaps);
         Ok(())
     }

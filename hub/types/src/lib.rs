@@ -3,6 +3,7 @@
 //!
 //! Read [`submission`] first.
 
+pub mod background;
 pub mod clock;
 pub mod header;
 pub mod id;

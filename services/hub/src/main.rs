@@ -6,6 +6,10 @@ use anyhow::Context;
 use clap::Parser;
 use simpul_hub::Config;
 
+/// The system's allocator took a seventh of the processor under 16 callers with 100 events each.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// The hub: takes signed submissions, keeps the log, answers, publishes.
 #[derive(Parser)]
 #[command(version, about)]

@@ -16,6 +16,10 @@ use simpul_tests::{
 };
 use simpul_tlog::note::NoteVerifier;
 
+/// The system's allocator took a seventh of the processor under 16 callers with 100 events each.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Measures this checkout's hub with everything on, and the machine's floors in the same run.
 #[derive(Parser)]
 struct Arguments {
