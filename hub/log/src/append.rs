@@ -34,7 +34,7 @@ use crate::{
     reader::Shared,
     schema::Schema,
     segment::{FrameRef, Segment, SegmentHeader},
-    space::Space,
+    space::{Space, Spare},
 };
 
 /// A leaf larger than this cannot be an entry of a C2SP tile.
@@ -138,7 +138,7 @@ impl Appender {
         build: Build,
         disk: Disk,
     ) -> io::Result<Self> {
-        let space = Space::new(Arc::clone(&disk.segment.file), disk.offset, config.zero_ahead_bytes)?;
+        let space = Space::new(&config, disk.offset, disk.segment.file.metadata()?.len());
         let queue = Queue {
             pending: VecDeque::new(),
             events: 0,
@@ -457,11 +457,14 @@ impl Core {
     }
 
     fn write_frame(&self, disk: &mut Disk, ready: &ReadyFrame) -> io::Result<()> {
-        if disk.offset >= self.config.segment_bytes {
-            self.roll(disk, ready)?;
-        }
         let length = ready.bytes.len() as u64;
-        self.space.reserve(disk.offset + length);
+        if disk.offset >= self.config.segment_bytes {
+            self.roll(disk, ready, self.space.take_spare())?;
+        } else if !self.space.is_prepared(disk.offset + length)
+            && let Some(spare) = self.space.take_spare()
+        {
+            self.roll(disk, ready, Some(spare))?;
+        }
         disk.commit.commit(&disk.segment.file, disk.offset, &ready.bytes)?;
         let at = FrameRef {
             offset: disk.offset,
@@ -480,18 +483,22 @@ impl Core {
         Ok(())
     }
 
-    /// Seals the present segment and goes on in a new one that starts with this frame.
-    fn roll(&self, disk: &mut Disk, ready: &ReadyFrame) -> io::Result<()> {
+    /// Seals the present segment and goes on in a new one that starts with this frame: the spare where one is ready.
+    fn roll(&self, disk: &mut Disk, ready: &ReadyFrame, spare: Option<Spare>) -> io::Result<()> {
         let header = SegmentHeader {
             first_leaf: ready.committed.first_leaf,
             first_position: ready.first_position,
             root: ready.start_root,
             origin: disk.segment.header.origin,
         };
-        let segment = Arc::new(Segment::create(&self.shared.dir, header)?);
+        let (segment, prepared) = match spare {
+            Some(spare) => (Segment::adopt(&self.shared.dir, header, spare.file, &spare.path)?, spare.bytes),
+            None => (Segment::create(&self.shared.dir, header, 0)?, crate::segment::PAGE_BYTES),
+        };
+        let segment = Arc::new(segment);
         let old = std::mem::replace(&mut disk.segment, Arc::clone(&segment));
         disk.offset = crate::segment::PAGE_BYTES;
-        self.space.switch(Arc::clone(&segment.file), disk.offset);
+        self.space.switch(disk.offset, prepared);
         let (leaves, positions) =
             (old.header.first_leaf..header.first_leaf, old.header.first_position..header.first_position);
         let frozen = {

@@ -22,7 +22,8 @@ pub struct Config {
     pub queue_bytes_max: usize,
     /// Data keys kept on disk ahead of use.
     pub key_pool: u32,
-    /// Bytes of a segment filled with zeros ahead of use, so that a flush changes no file size.
+    /// Size of the first segment, filled with zeros before use; later ones are prepared four times as large each, up to
+    /// `segment_bytes`.
     pub zero_ahead_bytes: u64,
 }
 
@@ -37,7 +38,7 @@ impl Config {
             queue_events_max: 65_536,
             queue_bytes_max: 64 << 20,
             key_pool: 4_096,
-            zero_ahead_bytes: 8 << 20,
+            zero_ahead_bytes: 4 << 20,
         }
     }
 }

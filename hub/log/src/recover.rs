@@ -107,7 +107,8 @@ pub fn open_with(
     fs::create_dir_all(config.dir.join("segments")).map_err(io_error("making the log's folder"))?;
     let lock = lock(&config.dir)?;
     let verifier = keys.signer.verifier();
-    let recovered = recover(&config.dir, &config.origin, schema, &verifier, Access::Write)?;
+    let recovered =
+        recover(&config.dir, &config.origin, schema, &verifier, Access::Write(config.zero_ahead_bytes))?;
     let Recovered { segments, index, tree, frontier, last, offset } = recovered;
     let keystore = Keystore::open(&config.dir, keys.wrap, config.key_pool, index.slots_used())?;
     let epoch = next_epoch(&config.dir)?;
@@ -184,7 +185,8 @@ pub fn open_reader(
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Access {
     Read,
-    Write,
+    /// With the bytes that a first segment is prepared for.
+    Write(u64),
 }
 
 struct Recovered {
@@ -208,7 +210,7 @@ fn recover(
     let origin = sha256(&[name.as_bytes()]);
     let mut segments = open_segments(dir, origin, name, access)?;
     let mut recovery = Recovery { schema, access, index: Index::default(), last: Last::default(), floor };
-    let write = access == Access::Write;
+    let write = matches!(access, Access::Write(_));
     let tree_file = OpenOptions::new()
         .read(true)
         .write(write)
@@ -225,10 +227,10 @@ fn recover(
         None => {
             tree.reset(0).map_err(io_error("making the tree file"))?;
             let frontier = Frontier::empty();
-            if write {
+            if let Access::Write(prepared) = access {
                 let header =
                     SegmentHeader { first_leaf: 0, first_position: 0, root: frontier.root(), origin };
-                let segment = Segment::create(dir, header).map_err(io_error("making a segment"))?;
+                let segment = Segment::create(dir, header, prepared).map_err(io_error("making a segment"))?;
                 segments.push(Arc::new(segment));
             }
             (frontier, segment::PAGE_BYTES)
@@ -296,7 +298,7 @@ fn open_segments(
     for path in segment::list(dir).map_err(io_error("listing the segments"))? {
         let file = OpenOptions::new()
             .read(true)
-            .write(access == Access::Write)
+            .write(matches!(access, Access::Write(_)))
             .open(&path)
             .map_err(io_error("opening a segment"))?;
         let mut page = vec![0; segment::PAGE_BYTES as usize];
@@ -412,7 +414,7 @@ impl Recovery {
                     (segment.header.first_leaf..next_leaf, segment.header.first_position..next_position);
                 let frozen = FrozenIndex::gathered(events, leaves, leaf_range, position_range);
                 let sealed = frozen.build(frames);
-                if self.access == Access::Write {
+                if matches!(self.access, Access::Write(_)) {
                     sealed.write(&path).map_err(io_error("writing a segment's index"))?;
                 }
                 sealed
@@ -500,7 +502,7 @@ impl Recovery {
         if behind || gathered.next_leaf < self.floor || (broken.is_some() && !torn) {
             return Err(at(FrameFault::Header));
         }
-        if used > walk.offset && self.access == Access::Write {
+        if used > walk.offset && matches!(self.access, Access::Write(_)) {
             tracing::warn!(
                 segment = segment.name(),
                 bytes = used - walk.offset,

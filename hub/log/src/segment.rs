@@ -97,12 +97,24 @@ impl Segment {
         dir.join("segments").join(format!("{first_leaf:020}.seg"))
     }
 
-    /// Makes the file with its header, flushed, and its name flushed too.
-    pub(crate) fn create(dir: &Path, header: SegmentHeader) -> io::Result<Self> {
+    /// Makes the file with its header, flushed, and its name flushed too; filled with zeros up to `prepared` bytes.
+    pub(crate) fn create(dir: &Path, header: SegmentHeader, prepared: u64) -> io::Result<Self> {
         let path = Self::path(dir, header.first_leaf);
         let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path)?;
-        file.write_all_at(&header.encode(), 0)?;
+        let mut page = header.encode();
+        page.resize(page.len().max(prepared as usize), 0);
+        file.write_all_at(&page, 0)?;
         file.sync_all()?;
+        sync_dir(&dir.join("segments"))?;
+        Ok(Self::new(header, path, file, Vec::new()))
+    }
+
+    /// Gives a prepared file its header and then its name, both flushed.
+    pub(crate) fn adopt(dir: &Path, header: SegmentHeader, file: File, spare: &Path) -> io::Result<Self> {
+        let path = Self::path(dir, header.first_leaf);
+        file.write_all_at(&header.encode(), 0)?;
+        file.sync_data()?;
+        std::fs::rename(spare, &path)?;
         sync_dir(&dir.join("segments"))?;
         Ok(Self::new(header, path, file, Vec::new()))
     }

@@ -1,24 +1,188 @@
-//! Room ahead of the writer. Segments are filled with zeros before they are written: then a flush changes no file size and
+//! Room ahead of the writer. A segment is filled with zeros before its first frame: then a flush changes no file size and
 //! commits no journal, a cut write is told from a flipped bit, and a full disk is known before a frame is at stake.
+//!
+//! The zeros go into a spare file, never into the segment in use: a flush waits for every dirty page of its file, and
+//! would wait for the zeros too. When the segment in use is half full, the next spare is made; when it is full, the spare
+//! gets its header and its name. Spares grow fourfold up to a whole segment, so that a small log stays small.
 
 use std::{
-    fs::{self, File},
+    fs::{self, File, OpenOptions},
     io,
     os::unix::fs::FileExt,
+    path::PathBuf,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread,
     time::{Duration, Instant},
 };
 
-use crate::append::Core;
+use crate::{append::Core, config::Config};
 
 const CHUNK_BYTES: u64 = 1 << 20;
 /// How long a full disk is left alone before the next try.
 const RETRY_PAUSE: Duration = Duration::from_millis(200);
-
 /// How often the checkpoint file follows the head. It is not flushed: it is a floor that recovery may rely on, and what
 /// offline verification starts from.
 const CHECKPOINT_PAUSE: Duration = Duration::from_millis(100);
+
+pub(crate) struct Space {
+    state: Mutex<State>,
+    changed: Condvar,
+    path: PathBuf,
+    spare_bytes_min: u64,
+    spare_bytes_max: u64,
+}
+
+/// A file of zeros, flushed, under a name of its own.
+pub(crate) struct Spare {
+    pub(crate) path: PathBuf,
+    pub(crate) file: File,
+    pub(crate) bytes: u64,
+}
+
+struct State {
+    /// End of what the writer has written to the segment in use.
+    used: u64,
+    /// End of the zeros that were prepared in it.
+    prepared: u64,
+    spare: Option<Spare>,
+    full: bool,
+    stopping: bool,
+}
+
+impl State {
+    fn wants_spare(&self) -> bool {
+        self.spare.is_none() && self.used > self.prepared / 2
+    }
+}
+
+impl Space {
+    /// The segment in use is prepared up to `prepared`; the writer stands at `used`.
+    pub(crate) fn new(config: &Config, used: u64, prepared: u64) -> Self {
+        let state = State { used, prepared, spare: None, full: false, stopping: false };
+        Self {
+            state: Mutex::new(state),
+            changed: Condvar::new(),
+            path: config.dir.join("segments").join("spare"),
+            spare_bytes_min: config.zero_ahead_bytes.min(config.segment_bytes),
+            spare_bytes_max: config.segment_bytes,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether `bytes` more can be promised: there is room prepared, or the disk has not been found full.
+    pub(crate) fn has_room(&self, bytes: u64) -> bool {
+        let state = self.lock();
+        !state.full || state.used + bytes <= state.prepared
+    }
+
+    /// Whether the segment in use is prepared up to `end`.
+    pub(crate) fn is_prepared(&self, end: u64) -> bool {
+        end <= self.lock().prepared
+    }
+
+    /// The writer has written up to `used`.
+    pub(crate) fn advance(&self, used: u64) {
+        let mut state = self.lock();
+        state.used = used;
+        if state.wants_spare() {
+            self.changed.notify_all();
+        }
+    }
+
+    /// The spare file, if one is ready.
+    pub(crate) fn take_spare(&self) -> Option<Spare> {
+        self.lock().spare.take()
+    }
+
+    /// The writer goes on in a new segment.
+    pub(crate) fn switch(&self, used: u64, prepared: u64) {
+        let mut state = self.lock();
+        (state.used, state.prepared) = (used, prepared);
+    }
+
+    pub(crate) fn stop(&self) {
+        self.lock().stopping = true;
+        self.changed.notify_all();
+    }
+
+    /// The thread that keeps room, key pool and checkpoint file up with the writer.
+    pub(crate) fn run(core: &Core) {
+        let space = &core.space;
+        let mut note = CheckpointFile { written: core.shared.head.borrow().size.get(), at: Instant::now() };
+        loop {
+            space.keep_up(core, &mut note);
+            let state = space.lock();
+            if state.stopping {
+                drop(state);
+                fs::remove_file(&space.path).ok();
+                return note.refresh(core, Duration::ZERO);
+            }
+            if !state.wants_spare() {
+                drop(space.changed.wait_timeout(state, CHECKPOINT_PAUSE));
+                continue;
+            }
+            let bytes = (state.prepared * 4).clamp(space.spare_bytes_min, space.spare_bytes_max);
+            drop(state);
+            let made = space.make_spare(bytes, || space.keep_up(core, &mut note));
+            space.take_in(made);
+        }
+    }
+
+    fn take_in(&self, made: io::Result<Option<Spare>>) {
+        let mut state = self.lock();
+        match made {
+            Ok(spare) => {
+                if state.full {
+                    tracing::info!("the disk has room again");
+                }
+                (state.spare, state.full) = (spare, false);
+            }
+            Err(error) => {
+                if !state.full {
+                    tracing::error!(%error, "no room ahead of the log's writer: new events are refused");
+                }
+                state.full = true;
+                drop(state);
+                fs::remove_file(&self.path).ok();
+                thread::sleep(RETRY_PAUSE);
+            }
+        }
+    }
+
+    /// Fills a file with zeros and flushes it; `None` where the log stops meanwhile.
+    fn make_spare(&self, bytes: u64, mut between: impl FnMut()) -> io::Result<Option<Spare>> {
+        let mut options = OpenOptions::new();
+        let file = options.read(true).write(true).create(true).truncate(true).open(&self.path)?;
+        let zeros = vec![0; CHUNK_BYTES as usize];
+        let mut at = 0;
+        while at < bytes {
+            let length = CHUNK_BYTES.min(bytes - at);
+            file.write_all_at(&zeros[..length as usize], at)?;
+            // In small steps, so that no frame's flush stands behind a long queue of zeros.
+            file.sync_data()?;
+            at += length;
+            between();
+            if self.lock().stopping {
+                return Ok(None);
+            }
+        }
+        file.sync_all()?;
+        Ok(Some(Spare { path: self.path.clone(), file, bytes }))
+    }
+
+    fn keep_up(&self, core: &Core, note: &mut CheckpointFile) {
+        note.refresh(core, CHECKPOINT_PAUSE);
+        if core.shared.keystore.wants_refill()
+            && let Err(error) = core.shared.keystore.refill()
+        {
+            tracing::warn!(%error, "data keys could not be made ahead of use");
+            thread::sleep(RETRY_PAUSE);
+        }
+    }
+}
 
 struct CheckpointFile {
     written: u64,
@@ -39,138 +203,6 @@ impl CheckpointFile {
             Err(error) => {
                 tracing::warn!(%error, "the checkpoint file could not be written");
                 self.at = Instant::now();
-            }
-        }
-    }
-}
-
-pub(crate) struct Space {
-    state: Mutex<State>,
-    changed: Condvar,
-    ahead: u64,
-}
-
-struct State {
-    file: Arc<File>,
-    /// End of what the writer has written.
-    used: u64,
-    /// End of the zeros that are on disk.
-    zeroed: u64,
-    /// End of the zeros being written; the writer must not write between `zeroed` and this.
-    claimed: u64,
-    full: bool,
-    stopping: bool,
-}
-
-impl Space {
-    /// `file` holds data or zeros up to its present size; the writer stands at `used`.
-    pub(crate) fn new(file: Arc<File>, used: u64, ahead: u64) -> io::Result<Self> {
-        let zeroed = file.metadata()?.len().max(used);
-        let state = State { file, used, zeroed, claimed: zeroed, full: false, stopping: false };
-        Ok(Self { state: Mutex::new(state), changed: Condvar::new(), ahead })
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Whether `bytes` more can be promised: there is room on disk, or it has not been found full.
-    pub(crate) fn has_room(&self, bytes: u64) -> bool {
-        let state = self.lock();
-        !state.full || state.used + bytes <= state.zeroed
-    }
-
-    /// Waits until nobody writes zeros below `end`. Called by the writer right before it writes up to `end`.
-    pub(crate) fn reserve(&self, end: u64) {
-        let mut state = self.lock();
-        while state.zeroed < end && state.claimed > state.zeroed {
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
-        }
-        if state.zeroed < end {
-            // The writer outran the zeros: it extends the file itself, which costs this one flush a journal commit.
-            (state.zeroed, state.claimed) = (end, end);
-        }
-    }
-
-    /// The writer has written up to `used`.
-    pub(crate) fn advance(&self, used: u64) {
-        let mut state = self.lock();
-        state.used = used;
-        if state.zeroed < used + self.ahead / 2 {
-            self.changed.notify_all();
-        }
-    }
-
-    /// The writer goes on in a new segment.
-    pub(crate) fn switch(&self, file: Arc<File>, used: u64) {
-        let mut state = self.lock();
-        while state.claimed > state.zeroed {
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
-        }
-        (state.file, state.used, state.zeroed, state.claimed) = (file, used, used, used);
-        self.changed.notify_all();
-    }
-
-    pub(crate) fn stop(&self) {
-        self.lock().stopping = true;
-        self.changed.notify_all();
-    }
-
-    /// The thread that keeps the room and the key pool ahead of use.
-    pub(crate) fn run(core: &Core) {
-        let space = &core.space;
-        let mut note = CheckpointFile { written: core.shared.head.borrow().size.get(), at: Instant::now() };
-        loop {
-            note.refresh(core, CHECKPOINT_PAUSE);
-            let (file, from, to) = {
-                let mut state = space.lock();
-                loop {
-                    if state.stopping {
-                        drop(state);
-                        return note.refresh(core, Duration::ZERO);
-                    }
-                    let wanted = state.used + space.ahead;
-                    let start = state.zeroed;
-                    if start < wanted && start < state.used + space.ahead / 2 + CHUNK_BYTES {
-                        let to = wanted.min(start + CHUNK_BYTES);
-                        state.claimed = to;
-                        break (Arc::clone(&state.file), start, to);
-                    }
-                    if core.shared.keystore.wants_refill() {
-                        drop(state);
-                        if let Err(error) = core.shared.keystore.refill() {
-                            tracing::warn!(%error, "data keys could not be made ahead of use");
-                            thread::sleep(RETRY_PAUSE);
-                        }
-                        state = space.lock();
-                        continue;
-                    }
-                    drop(state);
-                    note.refresh(core, CHECKPOINT_PAUSE);
-                    state = space.lock();
-                    let waited = space.changed.wait_timeout(state, RETRY_PAUSE);
-                    state = waited.unwrap_or_else(PoisonError::into_inner).0;
-                }
-            };
-            let zeros = vec![0; (to - from) as usize];
-            let written = file.write_all_at(&zeros, from).and_then(|()| file.sync_data());
-            let mut state = space.lock();
-            match written {
-                Ok(()) => {
-                    if state.full {
-                        tracing::info!("the disk has room again");
-                    }
-                    (state.zeroed, state.claimed, state.full) = (to, to, false);
-                    space.changed.notify_all();
-                }
-                Err(error) => {
-                    if !state.full {
-                        tracing::error!(%error, "no room ahead of the log's writer: new events are refused");
-                    }
-                    (state.claimed, state.full) = (state.zeroed, true);
-                    space.changed.notify_all();
-                    drop(space.changed.wait_timeout(state, RETRY_PAUSE));
-                }
             }
         }
     }

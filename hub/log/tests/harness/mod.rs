@@ -1,5 +1,5 @@
 //! A small log with known keys, drafts that are functions of a number, and a model of what must be in it.
-#![allow(dead_code)]
+#![allow(dead_code, clippy::unwrap_used, reason = "a test")]
 
 use std::{
     collections::BTreeMap,
