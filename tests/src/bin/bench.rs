@@ -32,6 +32,9 @@ struct Arguments {
     /// Folder for data and result; lies on the disk that is measured.
     #[arg(long, default_value = "target/bench")]
     out: PathBuf,
+    /// Submissions that the SDK client keeps in flight.
+    #[arg(long, default_value_t = simpul_connector::config::IN_FLIGHT_MAX)]
+    in_flight: usize,
     /// Only workloads whose name contains this.
     #[arg(long, default_value = "")]
     only: String,
@@ -64,7 +67,9 @@ async fn run(arguments: &Arguments) -> anyhow::Result<Vec<Row>> {
         for callers in [1, 16] {
             rows.push(progress(floors::unary(&config, callers, time).await));
         }
-        let client = world.client("kp2mi", "sisko").await;
+        let mut config = world.config("kp2mi", "sisko");
+        config.in_flight_max = arguments.in_flight;
+        let client = simpul_connector::Client::connect(config).await.context("connecting")?;
         let next = Arc::new(AtomicU64::new(0));
         for (callers, batch) in [(1, 1), (16, 1), (64, 1), (256, 1), (4, 100), (16, 100), (4, 1_000)] {
             rows.push(progress(submit::run(&client, &next, callers, batch, time).await));
