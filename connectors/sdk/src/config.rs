@@ -11,7 +11,7 @@ use simpul_types::{AgencyCode, ConnectorName, Sender};
 use crate::channel::TlsFiles;
 
 /// Submissions in flight over one stream. More hide a longer way to the hub; fewer fail over faster.
-pub const IN_FLIGHT_MAX: usize = 4;
+pub const IN_FLIGHT_MAX: usize = 8;
 /// Waiting events that start a further submission while others are in flight.
 pub const COALESCE_EVENTS_MIN: usize = 100;
 /// Events in one submission; the contract's own bound.
@@ -184,7 +184,7 @@ mod tests {
     #[test]
     fn defaults_stand_and_paths_follow_the_file() {
         let file = load(TEXT).expect("valid");
-        assert_eq!((file.hub.in_flight_max, file.hub.coalesce_events_max), (4, 1_024));
+        assert_eq!((file.hub.in_flight_max, file.hub.coalesce_events_max), (8, 1_024));
         assert_eq!(file.hub.sender().to_string(), "kp2mi/sisko");
     }
 

@@ -45,20 +45,22 @@ struct State {
     /// End of the zeros that were prepared in it.
     prepared: u64,
     spare: Option<Spare>,
+    /// A spare was taken and does not have its own name yet: none may be made under the common one.
+    rolling: bool,
     full: bool,
     stopping: bool,
 }
 
 impl State {
     fn wants_spare(&self) -> bool {
-        self.spare.is_none() && self.used > self.prepared / 2
+        !self.rolling && self.spare.is_none() && self.used > self.prepared / 2
     }
 }
 
 impl Space {
     /// The segment in use is prepared up to `prepared`; the writer stands at `used`.
     pub(crate) fn new(config: &Config, used: u64, prepared: u64) -> Self {
-        let state = State { used, prepared, spare: None, full: false, stopping: false };
+        let state = State { used, prepared, spare: None, rolling: false, full: false, stopping: false };
         Self {
             state: Mutex::new(state),
             changed: Condvar::new(),
@@ -92,15 +94,18 @@ impl Space {
         }
     }
 
-    /// The spare file, if one is ready.
+    /// The spare file, if one is ready. No other is made before [`Self::switch`], which follows once this one has its name.
     pub(crate) fn take_spare(&self) -> Option<Spare> {
-        self.lock().spare.take()
+        let mut state = self.lock();
+        let spare = state.spare.take();
+        state.rolling |= spare.is_some();
+        spare
     }
 
     /// The writer goes on in a new segment.
     pub(crate) fn switch(&self, used: u64, prepared: u64) {
         let mut state = self.lock();
-        (state.used, state.prepared) = (used, prepared);
+        (state.used, state.prepared, state.rolling) = (used, prepared, false);
     }
 
     pub(crate) fn stop(&self) {
@@ -154,8 +159,9 @@ impl Space {
 
     /// Fills a file with zeros and flushes it; `None` where the log stops meanwhile.
     fn make_spare(&self, bytes: u64, mut between: impl FnMut()) -> io::Result<Option<Spare>> {
-        let mut options = OpenOptions::new();
-        let file = options.read(true).write(true).create(true).truncate(true).open(&self.path)?;
+        fs::remove_file(&self.path).ok();
+        // A new file always: what an open log writes to is never touched from here.
+        let file = OpenOptions::new().read(true).write(true).create_new(true).open(&self.path)?;
         let zeros = vec![0; CHUNK_BYTES as usize];
         let mut at = 0;
         while at < bytes {

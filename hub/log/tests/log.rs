@@ -292,6 +292,35 @@ async fn a_full_queue_is_refused_and_the_draft_is_not_stored() {
     assert!(appender.find_event(&event_id(0, 0)).is_some());
 }
 
+/// Rolls often, with several callers at work: whatever the timing of spares, every frame stays.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn log_5_segments_that_roll_under_load_keep_every_frame() {
+    let dir = tempfile::tempdir().unwrap();
+    {
+        let (appender, _) = open(dir.path());
+        let appender = Arc::new(std::sync::Mutex::new(appender));
+        let tasks: Vec<_> = (0..8u64)
+            .map(|task| {
+                let appender = Arc::clone(&appender);
+                tokio::spawn(async move {
+                    for number in task * 1_000..task * 1_000 + 400 {
+                        let ticket = appender.lock().unwrap().enqueue(draft(number, 4)).unwrap();
+                        ticket.await.unwrap();
+                    }
+                })
+            })
+            .collect();
+        for task in tasks {
+            task.await.unwrap();
+        }
+    }
+    let report = simpul_log::verify::walk(dir.path(), &verifier(), &mut |_, _| Ok(())).unwrap();
+    assert_eq!((report.violation, report.events), (None, 8 * 400 * 4));
+    assert!(report.segments > 10, "{} segments", report.segments);
+    let (_, reader) = open(dir.path());
+    assert_eq!(reader.head().end.get(), 8 * 400 * 4);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
