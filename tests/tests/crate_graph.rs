@@ -71,9 +71,9 @@ const ALLOWED: &[(&str, &[&str])] = &[
         &["simpul-proto", "simpul-types", "simpul-policy", "simpul-audit", "simpul-signing"],
     ),
     ("simpul-connector", &["simpul-proto", "simpul-types", "simpul-signing", "simpul-tlog"]),
-    ("simpul-file-drop", &["simpul-connector", "simpul-types"]),
-    ("simpul-http-intake", &["simpul-connector", "simpul-types"]),
-    ("simpul-form-folder", &["simpul-connector", "simpul-types"]),
+    ("simpul-file-drop", &["simpul-connector", "simpul-proto", "simpul-types"]),
+    ("simpul-http-intake", &["simpul-connector", "simpul-proto", "simpul-types"]),
+    ("simpul-form-folder", &["simpul-connector", "simpul-proto", "simpul-types"]),
     (
         "simpul-connector-agent",
         &["simpul-connector", "simpul-file-drop", "simpul-http-intake", "simpul-form-folder", "simpul-types"],
