@@ -405,7 +405,7 @@ impl Recovery {
                 tracing::info!(segment = segment.name(), "rebuilding a segment's index");
                 let mut walk = SegmentWalk::new(&segment.file).map_err(io_error("reading a segment"))?;
                 let mut gathered = Gathered::new(&segment.header);
-                let end = gathered.walk(segment, &mut walk, self.schema, |_, _| Ok(()))?;
+                let end = gathered.walk(&mut walk, self.schema, |_, _| Ok(()))?;
                 if let Some((fault, at)) = end {
                     return Err(corrupt(segment, at, fault));
                 }
@@ -452,7 +452,7 @@ impl Recovery {
     ) -> Result<u64, OpenError> {
         let mut walk = SegmentWalk::new(&segment.file).map_err(io_error("reading a segment"))?;
         let mut gathered = Gathered::new(&segment.header);
-        let broken = gathered.walk(segment, &mut walk, self.schema, |frame, trailer| {
+        let broken = gathered.walk(&mut walk, self.schema, |frame, trailer| {
             let mut hashes = Vec::new();
             for leaf in frame.leaves() {
                 frontier.push(simpul_tlog::leaf_hash(&leaf?.bytes), &mut hashes);
@@ -541,7 +541,6 @@ impl Gathered {
     /// Takes whole frames until the first that is not; that one's fault and place, or `None` at a clean end.
     fn walk(
         &mut self,
-        segment: &Segment,
         walk: &mut SegmentWalk<'_>,
         schema: Schema,
         mut check: impl FnMut(&Frame, &FrameTrailer) -> Result<(), FrameFault>,
@@ -564,7 +563,6 @@ impl Gathered {
                 walk.offset = start;
                 let (leaf, position) = frame.place_of(fault);
                 self.frames.retain(|frame| frame.offset != start);
-                let _ = segment;
                 return Ok(Some((fault, here(leaf, position))));
             }
             self.next_leaf += u64::from(frame.header.leaves);
