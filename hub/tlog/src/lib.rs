@@ -12,6 +12,7 @@ pub mod checkpoint;
 pub mod cosignature;
 mod hash;
 pub mod note;
+pub mod policy;
 pub mod proof;
 pub mod stored;
 pub mod tile;

@@ -96,6 +96,11 @@ impl NoteVerifier {
         self.id
     }
 
+    /// The Ed25519 key itself.
+    pub fn public_key(&self) -> &[u8; 32] {
+        &self.key
+    }
+
     /// Type byte.
     pub fn key_type(&self) -> u8 {
         self.key_type
