@@ -1,14 +1,16 @@
 //! Who looked at what, and the proof that nothing was changed: the access log ([`access`]), reading it back
-//! ([`mod@entries`]), offline verification of a data folder ([`verify`]) and counting what a replay saw ([`replay`]).
+//! ([`mod@entries`]), the checkpoint that strangers are shown ([`published`]), offline verification of a data folder ([`verify`]) and counting what a replay saw ([`replay`]).
 //!
 //! Read [`access`] first.
 
 pub mod access;
 pub mod entries;
+pub mod published;
 pub mod replay;
 pub mod verify;
 
 pub use access::{AccessDraft, AccessError, AccessLog};
 pub use entries::{Entries, EntryError, EntryFilter, entries};
+pub use published::{PublishConfig, Published, Publishing};
 pub use replay::{ReplayCounter, ReplaySummary};
 pub use verify::{VerifyError, VerifyOptions, VerifyReport, verify_data};

@@ -4,6 +4,7 @@ use std::{fs, net::SocketAddr, path::Path, time::Duration};
 
 use anyhow::{Context, bail, ensure};
 use serde::{Deserialize, Serialize};
+use simpul_audit::PublishConfig;
 use simpul_publisher::NatsConfig;
 use simpul_runtime::{ConfigPath, Telemetry};
 
@@ -22,6 +23,9 @@ pub struct Config {
     pub keys: Keys,
     /// The log.
     pub log: Log,
+    /// What strangers are shown.
+    #[serde(default)]
+    pub publish: Publish,
     /// The directory.
     pub directory: Directory,
     /// The read models.
@@ -90,6 +94,20 @@ pub struct Log {
     pub key_pool: Option<u32>,
 }
 
+/// `[publish]`: the checkpoints that strangers are shown, `<data_dir>/published/checkpoint` and `access-checkpoint`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Publish {
+    /// How often a new one is published where the log grew; milliseconds.
+    #[serde(default = "defaults::publish_interval_ms")]
+    pub interval_ms: u64,
+}
+
+impl Default for Publish {
+    fn default() -> Self {
+        Self { interval_ms: defaults::publish_interval_ms() }
+    }
+}
+
 /// `[directory]`
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Directory {
@@ -133,6 +151,11 @@ mod defaults {
         4_096
     }
 
+    /// Witnesses and tile readers need no more; the log itself signs with every frame.
+    pub(super) fn publish_interval_ms() -> u64 {
+        simpul_audit::published::INTERVAL.as_millis() as u64
+    }
+
     pub(super) fn in_flight_max() -> usize {
         256
     }
@@ -162,6 +185,14 @@ impl Config {
     /// Origin of the access log.
     pub fn access_origin(&self) -> String {
         format!("{}/access", self.log.origin)
+    }
+
+    /// How a log's checkpoints are published; `name` is the file's.
+    pub(crate) fn publish_config(&self, name: &str) -> PublishConfig {
+        PublishConfig {
+            file: self.data_dir.join("published").join(name),
+            interval: Duration::from_millis(self.publish.interval_ms),
+        }
     }
 
     /// The publisher's part.
@@ -195,6 +226,7 @@ impl Config {
         if origin.is_empty() || origin.contains(|char: char| char.is_whitespace() || char == '+') {
             bail!("log.origin must be a name without white space and '+'");
         }
+        ensure!(self.publish.interval_ms > 0, "publish.interval_ms must be at least 1");
         if let Some(nats) = self.nats_config() {
             nats.check()?;
         }

@@ -1,7 +1,8 @@
 //! Starting and stopping, in the order in which an event flows.
 //!
 //! ```text
-//! keys ─▶ folder ─▶ log ─▶ access log ─▶ directory ─▶ admission ─▶ projection ─▶ publisher ─▶ services ─▶ listener
+//! keys ─▶ folder ─▶ log ─▶ access log ─▶ directory ─▶ admission ─▶ published checkpoints ─▶ projection ─▶ publisher
+//!                                                                                   listener ◀─ services ◀─┘
 //! ```
 //!
 //! Stopping goes the same way: first nothing new comes in, then what is in flight is finished, stage by stage, so that
@@ -11,7 +12,7 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
 use simpul_admission::{Admission, fold_directory};
-use simpul_audit::{AccessLog, verify::leave_verifier_keys};
+use simpul_audit::{AccessLog, Publishing, published, verify::leave_verifier_keys};
 use simpul_log::{Reader, Schema};
 use simpul_projection::{ReadModels, StateKeys};
 use simpul_runtime::{Health, Metrics, System, bind_loopback};
@@ -39,6 +40,7 @@ pub struct Hub {
     pub addresses: Addresses,
     health: Health,
     admission: Admission,
+    checkpoints: [Publishing; 2],
     projection: simpul_projection::Handle,
     publisher: simpul_publisher::Handle,
     access: Arc<AccessLog>,
@@ -108,6 +110,10 @@ pub async fn start(config: Config) -> anyhow::Result<Hub> {
         let admitted = admission.bootstrap(submission).await;
         admitted.context("directory.bootstrap: is the data folder of another realm?")?;
     }
+    let checkpoints = [
+        published::start(config.publish_config("checkpoint"), reader.clone()),
+        published::start(config.publish_config("access-checkpoint"), access.reader().clone()),
+    ];
     let state_keys =
         StateKeys { index: master.index_key(), sealer: master.state_key("projection").with_epoch(epoch) };
     let (read_models, projection) = start_projection(&config, reader.clone(), state_keys).await?;
@@ -146,6 +152,7 @@ pub async fn start(config: Config) -> anyhow::Result<Hub> {
         admission.clone(),
         read_models,
         publisher.status().clone(),
+        checkpoints.each_ref().map(|publishing| publishing.published().clone()),
     );
     let monitoring_stops = CancellationToken::new();
     let monitoring = tokio::spawn({
@@ -171,6 +178,7 @@ pub async fn start(config: Config) -> anyhow::Result<Hub> {
         addresses,
         health,
         admission,
+        checkpoints,
         projection,
         publisher,
         access,
@@ -231,6 +239,9 @@ impl Hub {
             let _ = serving.await;
         }
         self.admission.close().await;
+        for publishing in self.checkpoints {
+            publishing.stop().await;
+        }
         self.projection.stop().await;
         self.publisher.stop().await;
         let access = self.access;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use simpul_admission::Admission;
+use simpul_audit::Published;
 use simpul_projection::ReadModels;
 use simpul_publisher::Status;
 use simpul_runtime::{Component, Health, Need};
@@ -26,18 +27,21 @@ struct Watch {
     admission: Admission,
     read_models: ReadModels,
     publisher: Status,
+    checkpoints: [Published; 2],
     log: Component,
     projection: Component,
     publishing: Component,
+    checkpoint: Component,
 }
 
-/// Starts watching. The log and the read models are required; NATS is not.
+/// Starts watching. The log and the read models are required; NATS and witnesses are not.
 pub(crate) fn watch(
     health: &Health,
     reporter: HealthReporter,
     admission: Admission,
     read_models: ReadModels,
     publisher: Status,
+    checkpoints: [Published; 2],
 ) -> Vitals {
     let watch = Watch {
         reporter,
@@ -46,7 +50,9 @@ pub(crate) fn watch(
         log: health.component("log", Need::Required),
         projection: health.component("projection", Need::Required),
         publishing: health.component("publisher", Need::Optional),
+        checkpoint: health.component("checkpoint", Need::Optional),
         publisher,
+        checkpoints,
     };
     watch.log.ready();
     watch.projection.ready();
@@ -71,6 +77,10 @@ impl Watch {
             match self.publisher.degraded() {
                 Some(reason) => self.publishing.degraded(reason),
                 None => self.publishing.ready(),
+            }
+            match self.checkpoints.iter().find_map(Published::degraded) {
+                Some(reason) => self.checkpoint.degraded(reason),
+                None => self.checkpoint.ready(),
             }
             match self.read_models.health().failure {
                 Some(reason) => self.projection.degraded(reason),
