@@ -61,8 +61,16 @@ impl Process {
     ///
     /// # Panics
     /// Where it does not stop in time.
-    pub fn stop(mut self) -> ExitStatus {
+    pub fn stop(self) -> ExitStatus {
         self.signal("TERM");
+        self.ended()
+    }
+
+    /// Waits until it is gone of itself.
+    ///
+    /// # Panics
+    /// Where it does not end in time.
+    pub fn ended(mut self) -> ExitStatus {
         let start = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait().expect("the child can be asked") {
