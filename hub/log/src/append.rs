@@ -138,7 +138,7 @@ impl Appender {
         build: Build,
         disk: Disk,
     ) -> io::Result<Self> {
-        let space = Space::new(&config, disk.offset, disk.segment.file.metadata()?.len());
+        let space = Space::new(&config, disk.offset, disk.segment.file.size()?);
         let queue = Queue {
             pending: VecDeque::new(),
             events: 0,

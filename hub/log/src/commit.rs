@@ -1,7 +1,9 @@
 //! The commit step: what makes a frame durable. A trait, so that faults can be injected and so that several nodes can one
 //! day agree on a frame before it is acknowledged.
 
-use std::{fs::File, io, os::unix::fs::FileExt, sync::Arc};
+use std::io;
+
+use crate::disk::File;
 
 /// Makes a frame durable at an offset of a segment file.
 ///
@@ -9,7 +11,7 @@ use std::{fs::File, io, os::unix::fs::FileExt, sync::Arc};
 /// log is poisoned until it is opened again.
 pub trait Commit: Send + 'static {
     /// Writes and flushes one frame.
-    fn commit(&mut self, segment: &Arc<File>, offset: u64, frame: &[u8]) -> io::Result<()>;
+    fn commit(&mut self, segment: &File, offset: u64, frame: &[u8]) -> io::Result<()>;
 }
 
 /// One `pwrite` and one `fdatasync` on this machine's disk.
@@ -17,7 +19,7 @@ pub trait Commit: Send + 'static {
 pub struct LocalDisk;
 
 impl Commit for LocalDisk {
-    fn commit(&mut self, segment: &Arc<File>, offset: u64, frame: &[u8]) -> io::Result<()> {
+    fn commit(&mut self, segment: &File, offset: u64, frame: &[u8]) -> io::Result<()> {
         segment.write_all_at(frame, offset)?;
         segment.sync_data()
     }

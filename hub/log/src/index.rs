@@ -14,19 +14,13 @@
 //!
 //! Sorted tables and not `fst` maps: see `hub/decisions/2026-11-22-sorted-index-tables.md`.
 
-use std::{
-    collections::HashMap,
-    fs,
-    io::{self, Write},
-    ops::Range,
-    path::Path,
-    sync::Arc,
-};
+use std::{collections::HashMap, io, ops::Range, path::Path, sync::Arc};
 
 use simpul_signing::sha256;
 use simpul_types::{EventId, StreamName, SubmissionId};
 
 use crate::{
+    disk::{self, File},
     frame::{array_at, u32_at, u64_at},
     segment::FrameRef,
 };
@@ -338,23 +332,27 @@ impl SealedIndex {
             chains.extend_from_slice(&next.to_le_bytes());
         }
         let temporary = path.with_extension("idx.tmp");
-        let mut file = io::BufWriter::new(fs::File::create(&temporary)?);
-        file.write_all(MAGIC)?;
-        file.write_all(&2u32.to_le_bytes())?;
-        file.write_all(&self.first_leaf.to_le_bytes())?;
-        file.write_all(&self.first_position.to_le_bytes())?;
+        let file = File::create(&temporary)?;
+        let mut head = MAGIC.to_vec();
+        head.extend_from_slice(&2u32.to_le_bytes());
+        head.extend_from_slice(&self.first_leaf.to_le_bytes());
+        head.extend_from_slice(&self.first_position.to_le_bytes());
+        let mut at = 0;
         for section in [&frames, &self.events, &self.submissions, &self.streams, &chains] {
-            file.write_all(&(section.len() as u64).to_le_bytes())?;
-            file.write_all(&crc32c::crc32c(section).to_le_bytes())?;
-            file.write_all(section)?;
+            head.extend_from_slice(&(section.len() as u64).to_le_bytes());
+            head.extend_from_slice(&crc32c::crc32c(section).to_le_bytes());
+            file.write_all_at(&head, at)?;
+            file.write_all_at(section, at + head.len() as u64)?;
+            at += (head.len() + section.len()) as u64;
+            head.clear();
         }
-        file.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
-        fs::rename(&temporary, path)
+        file.sync_all()?;
+        disk::rename(&temporary, path)
     }
 
     /// `None` where the file is missing or not whole: it is then built again from the segment.
     pub(crate) fn load(path: &Path) -> Option<Self> {
-        let bytes = fs::read(path).ok()?;
+        let bytes = disk::read(path).ok()?;
         let head = bytes.get(..HEAD_BYTES)?;
         if &head[..8] != MAGIC || u32_at(head, 8) != 2 {
             return None;

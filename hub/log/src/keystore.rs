@@ -12,16 +12,17 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    fs::{File, OpenOptions},
     io,
-    os::unix::fs::{FileExt, OpenOptionsExt},
     path::Path,
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use simpul_signing::seal::{DataKey, Sealer, WRAPPED_BYTES, WrapKey};
 
-use crate::frame::{array_at, u32_at, u64_at};
+use crate::{
+    disk::File,
+    frame::{array_at, u32_at, u64_at},
+};
 
 const ROW_BYTES: u64 = 128;
 /// Opened keys kept in memory; a key schedule is about half a KiB.
@@ -55,10 +56,8 @@ pub enum KeyError {
 impl Keystore {
     /// Opens the key file; `used` slots from 0 on are taken by streams of the log.
     pub(crate) fn open(dir: &Path, wrap: WrapKey, pool_size: u32, used: u64) -> Result<Self, KeyError> {
-        let mut options = OpenOptions::new();
-        let file =
-            options.read(true).write(true).create(true).truncate(false).mode(0o600).open(dir.join("keys"))?;
-        let rows = file.metadata()?.len() / ROW_BYTES;
+        let file = File::open_or_create(&dir.join("keys"), 0o600)?;
+        let rows = file.size()? / ROW_BYTES;
         let (pool, next, cache) = (Mutex::default(), Mutex::new(used), Mutex::default());
         let store = Self { file, wrap, pool_size, pool, next, cache };
         {
@@ -76,7 +75,7 @@ impl Keystore {
 
     /// Opens the key file for [`Self::key`] only.
     pub(crate) fn open_read_only(dir: &Path, wrap: WrapKey) -> Result<Self, KeyError> {
-        let file = File::open(dir.join("keys"))?;
+        let file = File::open(&dir.join("keys"))?;
         let (pool, next, cache) = (Mutex::default(), Mutex::new(u64::MAX), Mutex::default());
         Ok(Self { file, wrap, pool_size: 0, pool, next, cache })
     }

@@ -10,6 +10,7 @@
 mod append;
 mod commit;
 mod config;
+pub mod disk;
 mod draft;
 mod frame;
 mod head;

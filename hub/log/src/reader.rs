@@ -1,7 +1,6 @@
 //! Everything that reads: by position, by leaf, by stream, in order, live, and the proofs.
 
 use std::{
-    fs::File,
     io,
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
@@ -13,6 +12,7 @@ use simpul_types::{Digest, LeafIndex, Position, Receipt, StreamName};
 use tokio::sync::watch;
 
 use crate::{
+    disk::File,
     draft::AppendError,
     frame::{self, Frame, FrameFault, FrameRecord},
     head::Head,

@@ -5,9 +5,8 @@
 //! was cut off ([`Frame::looks_torn`]). Anything else is corruption, reported with its place and left as it is.
 
 use std::{
-    fs::{self, File, OpenOptions, TryLockError},
+    fs::TryLockError,
     io,
-    os::unix::fs::FileExt,
     path::Path,
     sync::{Arc, Mutex, RwLock},
 };
@@ -25,6 +24,7 @@ use crate::{
     append::{Appender, Build, Disk},
     commit::{Commit, LocalDisk},
     config::{Config, Keys},
+    disk::{self, File},
     frame::{Frame, FrameFault, FrameTrailer},
     head::Head,
     index::{EventEntry, FrozenIndex, Index, LeafEntry, SealedIndex, stream_key},
@@ -104,7 +104,7 @@ pub fn open_with(
     if keys.signer.name() != config.origin {
         return Err(OpenError::Origin(config.origin));
     }
-    fs::create_dir_all(config.dir.join("segments")).map_err(io_error("making the log's folder"))?;
+    disk::create_dir_all(&config.dir.join("segments")).map_err(io_error("making the log's folder"))?;
     let lock = lock(&config.dir)?;
     let verifier = keys.signer.verifier();
     let recovered =
@@ -160,7 +160,7 @@ pub fn open_reader(
 ) -> Result<Reader, OpenError> {
     let recovered = recover(dir, verifier.name(), schema, verifier, Access::Read)?;
     let Recovered { segments, index, tree, frontier, last, .. } = recovered;
-    let note = fs::read_to_string(dir.join("checkpoint")).unwrap_or_default();
+    let note = checkpoint_note(dir).map_err(io_error("reading the checkpoint file"))?;
     let head = Head {
         size: LeafIndex::new(frontier.size()),
         end: Position::new(last.end),
@@ -206,19 +206,17 @@ fn recover(
     verifier: &NoteVerifier,
     access: Access,
 ) -> Result<Recovered, OpenError> {
-    let floor = acknowledged(dir, verifier);
+    let note = checkpoint_note(dir).map_err(io_error("reading the checkpoint file"))?;
+    // A file that a power cut tore, or none, says nothing of what was acknowledged.
+    let floor = checkpoint::open(&note, verifier).map_or(0, |checkpoint| checkpoint.size);
     let origin = sha256(&[name.as_bytes()]);
     let mut segments = open_segments(dir, origin, name, access)?;
     let mut recovery = Recovery { schema, access, index: Index::default(), last: Last::default(), floor };
     let write = matches!(access, Access::Write(_));
-    let tree_file = OpenOptions::new()
-        .read(true)
-        .write(write)
-        .create(write)
-        .truncate(false)
-        .open(dir.join("tree"))
-        .map_err(io_error("opening the tree file"))?;
-    let held = tree_file.metadata().map_err(io_error("reading the tree file"))?.len() / 32;
+    let tree_path = dir.join("tree");
+    let tree_file = if write { File::open_or_create(&tree_path, 0o644) } else { File::open(&tree_path) };
+    let tree_file = tree_file.map_err(io_error("opening the tree file"))?;
+    let held = tree_file.size().map_err(io_error("reading the tree file"))? / 32;
     let mut tree = TreeStore::new(tree_file, held, !write);
     for at in 0..segments.len().saturating_sub(1) {
         recovery.sealed(&segments[at], &segments[at + 1].header)?;
@@ -254,7 +252,7 @@ fn recover(
 }
 
 fn lock(dir: &Path) -> Result<File, OpenError> {
-    let file = File::create(dir.join("lock")).map_err(io_error("opening the lock file"))?;
+    let file = File::create(&dir.join("lock")).map_err(io_error("opening the lock file"))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(OpenError::Locked),
@@ -262,27 +260,34 @@ fn lock(dir: &Path) -> Result<File, OpenError> {
     }
 }
 
-/// Leaves that the checkpoint file says were acknowledged; 0 where there is none, or a torn one.
-fn acknowledged(dir: &Path, verifier: &NoteVerifier) -> u64 {
-    let note = fs::read_to_string(dir.join("checkpoint")).unwrap_or_default();
-    checkpoint::open(&note, verifier).map_or(0, |checkpoint| checkpoint.size)
+/// What the checkpoint file holds; nothing where there is none. One that cannot be read is an error: it may be the floor.
+fn checkpoint_note(dir: &Path) -> io::Result<String> {
+    match disk::read(&dir.join("checkpoint")) {
+        Ok(bytes) => Ok(String::from_utf8(bytes).unwrap_or_default()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
+        Err(error) => Err(error),
+    }
 }
 
 /// The next epoch, durable before it is used: nonces of one epoch are never repeated by another.
 fn next_epoch(dir: &Path) -> Result<u32, OpenError> {
     let path = dir.join("epoch");
-    let last = match fs::read_to_string(&path) {
-        Ok(text) => text.trim().parse::<u32>().map_err(|_| OpenError::Epoch)?,
+    let last = match disk::read(&path) {
+        Ok(text) => {
+            let text = std::str::from_utf8(&text).map_err(|_| OpenError::Epoch)?;
+            text.trim().parse::<u32>().map_err(|_| OpenError::Epoch)?
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
         Err(source) => return Err(OpenError::Io { what: "reading the epoch", source }),
     };
     let epoch = last.checked_add(1).ok_or(OpenError::Epoch)?;
     let write = || {
         let temporary = dir.join("epoch.tmp");
-        fs::write(&temporary, format!("{epoch}\n"))?;
-        File::open(&temporary)?.sync_all()?;
-        fs::rename(&temporary, &path)?;
-        segment::sync_dir(dir)
+        let file = File::create(&temporary)?;
+        file.write_all_at(format!("{epoch}\n").as_bytes(), 0)?;
+        file.sync_all()?;
+        disk::rename(&temporary, &path)?;
+        disk::sync_dir(dir)
     };
     write().map_err(io_error("writing the epoch"))?;
     Ok(epoch)
@@ -296,11 +301,9 @@ fn open_segments(
 ) -> Result<Vec<Arc<Segment>>, OpenError> {
     let mut segments: Vec<Arc<Segment>> = Vec::new();
     for path in segment::list(dir).map_err(io_error("listing the segments"))? {
-        let file = OpenOptions::new()
-            .read(true)
-            .write(matches!(access, Access::Write(_)))
-            .open(&path)
-            .map_err(io_error("opening a segment"))?;
+        let write = matches!(access, Access::Write(_));
+        let file = if write { File::open_to_write(&path) } else { File::open(&path) };
+        let file = file.map_err(io_error("opening a segment"))?;
         let mut page = vec![0; segment::PAGE_BYTES as usize];
         let whole = file.read_exact_at(&mut page, 0).is_ok();
         let file_name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();

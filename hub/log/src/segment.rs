@@ -14,9 +14,7 @@
 //! | 96 | 4 | CRC-32C of the 96 bytes before |
 
 use std::{
-    fs::{File, OpenOptions},
     io,
-    os::unix::fs::FileExt,
     path::{Path, PathBuf},
     sync::{Arc, PoisonError, RwLock},
 };
@@ -24,7 +22,10 @@ use std::{
 use bytes::Bytes;
 use simpul_types::Digest;
 
-use crate::frame::{self, Frame, FrameFault, FrameHeader, array_at, u32_at, u64_at};
+use crate::{
+    disk::{self, File},
+    frame::{self, Frame, FrameFault, FrameHeader, array_at, u32_at, u64_at},
+};
 
 pub(crate) const PAGE_BYTES: u64 = 4_096;
 const MAGIC: &[u8; 8] = b"SIMPULSG";
@@ -100,12 +101,12 @@ impl Segment {
     /// Makes the file with its header, flushed, and its name flushed too; filled with zeros up to `prepared` bytes.
     pub(crate) fn create(dir: &Path, header: SegmentHeader, prepared: u64) -> io::Result<Self> {
         let path = Self::path(dir, header.first_leaf);
-        let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path)?;
+        let file = File::create_new(&path)?;
         let mut page = header.encode();
         page.resize(page.len().max(prepared as usize), 0);
         file.write_all_at(&page, 0)?;
         file.sync_all()?;
-        sync_dir(&dir.join("segments"))?;
+        disk::sync_dir(&dir.join("segments"))?;
         Ok(Self::new(header, path, file, Vec::new()))
     }
 
@@ -114,8 +115,8 @@ impl Segment {
         let path = Self::path(dir, header.first_leaf);
         file.write_all_at(&header.encode(), 0)?;
         file.sync_data()?;
-        std::fs::rename(spare, &path)?;
-        sync_dir(&dir.join("segments"))?;
+        disk::rename(spare, &path)?;
+        disk::sync_dir(&dir.join("segments"))?;
         Ok(Self::new(header, path, file, Vec::new()))
     }
 
@@ -184,7 +185,7 @@ pub(crate) enum Step {
 
 impl<'a> SegmentWalk<'a> {
     pub(crate) fn new(file: &'a File) -> io::Result<Self> {
-        Ok(Self { file, offset: PAGE_BYTES, file_bytes: file.metadata()?.len() })
+        Ok(Self { file, offset: PAGE_BYTES, file_bytes: file.size()? })
     }
 
     /// Looks at the next frame; a whole one moves on. Leaves and records inside are not checked yet.
@@ -261,18 +262,8 @@ impl<'a> SegmentWalk<'a> {
 
 /// All segment files of a log, in order of their names.
 pub(crate) fn list(dir: &Path) -> io::Result<Vec<PathBuf>> {
-    let mut paths = Vec::new();
-    for entry in std::fs::read_dir(dir.join("segments"))? {
-        let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "seg") {
-            paths.push(path);
-        }
-    }
+    let mut paths = disk::list(&dir.join("segments"))?;
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "seg"));
     paths.sort();
     Ok(paths)
-}
-
-/// Makes names in a folder durable.
-pub(crate) fn sync_dir(dir: &Path) -> io::Result<()> {
-    File::open(dir)?.sync_all()
 }

@@ -6,16 +6,18 @@
 //! gets its header and its name. Spares grow fourfold up to a whole segment, so that a small log stays small.
 
 use std::{
-    fs::{self, File, OpenOptions},
     io,
-    os::unix::fs::FileExt,
     path::PathBuf,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread,
     time::{Duration, Instant},
 };
 
-use crate::{append::Core, config::Config};
+use crate::{
+    append::Core,
+    config::Config,
+    disk::{self, File},
+};
 
 const CHUNK_BYTES: u64 = 1 << 20;
 /// How long a full disk is left alone before the next try.
@@ -122,7 +124,7 @@ impl Space {
             let state = space.lock();
             if state.stopping {
                 drop(state);
-                fs::remove_file(&space.path).ok();
+                disk::remove_file(&space.path).ok();
                 return note.refresh(core, Duration::ZERO);
             }
             if !state.wants_spare() {
@@ -151,7 +153,7 @@ impl Space {
                 }
                 state.full = true;
                 drop(state);
-                fs::remove_file(&self.path).ok();
+                disk::remove_file(&self.path).ok();
                 thread::sleep(RETRY_PAUSE);
             }
         }
@@ -159,9 +161,9 @@ impl Space {
 
     /// Fills a file with zeros and flushes it; `None` where the log stops meanwhile.
     fn make_spare(&self, bytes: u64, mut between: impl FnMut()) -> io::Result<Option<Spare>> {
-        fs::remove_file(&self.path).ok();
+        disk::remove_file(&self.path).ok();
         // A new file always: what an open log writes to is never touched from here.
-        let file = OpenOptions::new().read(true).write(true).create_new(true).open(&self.path)?;
+        let file = File::create_new(&self.path)?;
         let zeros = vec![0; CHUNK_BYTES as usize];
         let mut at = 0;
         while at < bytes {
@@ -203,7 +205,8 @@ impl CheckpointFile {
         }
         let path = core.shared.dir.join("checkpoint");
         let temporary = path.with_extension("tmp");
-        let write = fs::write(&temporary, &head.checkpoint).and_then(|()| fs::rename(&temporary, &path));
+        let write = disk::write(&temporary, head.checkpoint.as_bytes())
+            .and_then(|()| disk::rename(&temporary, &path));
         match write {
             Ok(()) => (self.written, self.at) = (head.size.get(), Instant::now()),
             Err(error) => {

@@ -1,10 +1,12 @@
 //! The stored hashes of the Merkle tree: one flat file of 32-byte digests in order of completion, derived from the log
 //! and never flushed on the append path. What is newest is kept in memory, so that receipts need no disk.
 
-use std::{fs::File, io, os::unix::fs::FileExt};
+use std::io;
 
 use simpul_tlog::stored::{self, Frontier, HashReader};
 use simpul_types::Digest;
+
+use crate::disk::File;
 
 /// Hashes kept in memory behind the newest; enough for the proofs of everything in flight.
 const TAIL_HASHES_MAX: usize = 1 << 16;
@@ -50,7 +52,7 @@ impl TreeStore {
     /// Forgets everything from `count` hashes on.
     pub(crate) fn reset(&mut self, count: u64) -> io::Result<()> {
         if !self.read_only {
-            self.file.set_len(count * 32)?;
+            self.file.set_size(count * 32)?;
         }
         (self.written, self.tail_from) = (count, count);
         self.tail.clear();
@@ -59,7 +61,7 @@ impl TreeStore {
 
     /// The frontier of the tree of `size` leaves, if the file holds its hashes and they give this root.
     pub(crate) fn frontier(&self, size: u64, root: &Digest) -> Option<Frontier> {
-        let held = self.file.metadata().ok()?.len() / 32;
+        let held = self.file.size().ok()? / 32;
         if held.max(self.tail_from + self.tail.len() as u64) < stored::stored_count(size) {
             return None;
         }

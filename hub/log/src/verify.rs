@@ -1,12 +1,7 @@
 //! Offline verification of a log's folder with nothing but its public key: every byte of every frame, the chain of
 //! segments, the tree, and the signature of every checkpoint.
 
-use std::{
-    fs::{self, File},
-    io,
-    os::unix::fs::FileExt,
-    path::Path,
-};
+use std::{io, path::Path};
 
 use serde::Serialize;
 use simpul_signing::sha256;
@@ -17,6 +12,7 @@ use simpul_tlog::{
 };
 
 use crate::{
+    disk::{self, File},
     frame::{Frame, FrameFault},
     reader::{StoredLeaf, stored_leaves},
     segment::{self, SegmentHeader, SegmentWalk, Step},
@@ -111,8 +107,8 @@ type Found = Result<(), (String, u64, u64)>;
 
 impl Walk<'_> {
     fn checkpoint_file(&mut self, dir: &Path) -> Option<Checkpoint> {
-        let note = fs::read_to_string(dir.join("checkpoint")).ok()?;
-        let checkpoint = checkpoint::open(&note, self.verifier).ok()?;
+        let note = disk::read(&dir.join("checkpoint")).ok()?;
+        let checkpoint = checkpoint::open(std::str::from_utf8(&note).ok()?, self.verifier).ok()?;
         self.report.checkpoint_size = Some(checkpoint.size);
         Some(checkpoint)
     }

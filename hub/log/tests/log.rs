@@ -14,7 +14,7 @@ use std::{
 
 use harness::{Model, config, draft, event_id, keys, open, open_with, tamper, verifier};
 use proptest::prelude::*;
-use simpul_log::{AppendError, Commit, LocalDisk, OpenError, Schema};
+use simpul_log::{AppendError, Commit, LocalDisk, OpenError, Schema, disk};
 use simpul_tlog::{checkpoint, leaf_hash, proof};
 use simpul_types::{LeafIndex, Position, clock::System};
 
@@ -107,7 +107,7 @@ async fn log_3_every_later_checkpoint_is_consistent_with_every_earlier_one() {
 async fn log_2_a_failed_flush_acknowledges_nothing_and_poisons_the_appender() {
     struct Failing(Arc<AtomicBool>);
     impl Commit for Failing {
-        fn commit(&mut self, segment: &Arc<fs::File>, offset: u64, frame: &[u8]) -> io::Result<()> {
+        fn commit(&mut self, segment: &disk::File, offset: u64, frame: &[u8]) -> io::Result<()> {
             if self.0.load(Ordering::SeqCst) {
                 return Err(io::Error::from_raw_os_error(5));
             }

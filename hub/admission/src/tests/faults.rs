@@ -1,7 +1,7 @@
 //! The hub's own faults as the sender sees them.
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{self, OpenOptions},
     io,
     os::unix::fs::FileExt,
     sync::{
@@ -10,7 +10,7 @@ use std::{
     },
 };
 
-use simpul_log::{AppendError, Commit, LocalDisk};
+use simpul_log::{AppendError, Commit, LocalDisk, disk};
 use simpul_types::RejectReason;
 
 use super::fixture::{Hub, reason};
@@ -20,7 +20,7 @@ use crate::{Config, dedupe};
 struct Failing(Arc<AtomicBool>);
 
 impl Commit for Failing {
-    fn commit(&mut self, segment: &Arc<File>, offset: u64, frame: &[u8]) -> io::Result<()> {
+    fn commit(&mut self, segment: &disk::File, offset: u64, frame: &[u8]) -> io::Result<()> {
         if self.0.load(Ordering::Relaxed) {
             return Err(io::Error::other("no flush"));
         }

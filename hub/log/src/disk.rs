@@ -1,0 +1,139 @@
+//! Every file operation of a log, and nothing else: the one seam behind which faults can be made. In a normal build each
+//! function here is one call of the standard library.
+
+use std::{
+    fs::{self, OpenOptions, TryLockError},
+    io,
+    os::unix::fs::{FileExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+};
+
+/// An open file of a log; reads and writes go to offsets, so that threads may share it.
+#[derive(Debug)]
+pub struct File {
+    file: fs::File,
+}
+
+impl File {
+    fn with(options: &OpenOptions, path: &Path) -> io::Result<Self> {
+        Ok(Self { file: options.open(path)? })
+    }
+
+    /// Opens a file that is there, to read.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        Self::with(OpenOptions::new().read(true), path)
+    }
+
+    /// Opens a file that is there, to read and write.
+    pub fn open_to_write(path: &Path) -> io::Result<Self> {
+        Self::with(OpenOptions::new().read(true).write(true), path)
+    }
+
+    /// Opens a file to read and write, and makes it with these permission bits where it is missing.
+    pub fn open_or_create(path: &Path, mode: u32) -> io::Result<Self> {
+        Self::with(OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(mode), path)
+    }
+
+    /// Makes a file; one that is there is emptied.
+    pub fn create(path: &Path) -> io::Result<Self> {
+        Self::with(OpenOptions::new().read(true).write(true).create(true).truncate(true), path)
+    }
+
+    /// Makes a file that MUST not be there yet.
+    pub fn create_new(path: &Path) -> io::Result<Self> {
+        Self::with(OpenOptions::new().read(true).write(true).create_new(true), path)
+    }
+
+    /// Bytes of the file.
+    pub fn size(&self) -> io::Result<u64> {
+        Ok(self.file.metadata()?.len())
+    }
+
+    /// Fills the buffer from an offset on.
+    pub fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        self.file.read_exact_at(buffer, offset)
+    }
+
+    /// Writes all bytes at an offset.
+    pub fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.file.write_all_at(bytes, offset)
+    }
+
+    /// Makes what was written durable, and as much of the metadata as reading it back needs.
+    pub fn sync_data(&self) -> io::Result<()> {
+        self.file.sync_data()
+    }
+
+    /// Makes content and metadata durable; the file's name is durable only after [`sync_dir`].
+    pub fn sync_all(&self) -> io::Result<()> {
+        self.file.sync_all()
+    }
+
+    /// Cuts or extends the file.
+    pub fn set_size(&self, bytes: u64) -> io::Result<()> {
+        self.file.set_len(bytes)
+    }
+
+    /// Takes the file's advisory lock, or says at once that another holds it.
+    pub fn try_lock(&self) -> Result<(), TryLockError> {
+        self.file.try_lock()
+    }
+}
+
+/// The whole content of a file.
+pub fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let file = File::open(path)?;
+    let mut bytes = vec![0; file.size()? as usize];
+    file.read_exact_at(&mut bytes, 0)?;
+    Ok(bytes)
+}
+
+/// Makes or empties a file and writes it; not flushed.
+pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    File::create(path)?.write_all_at(bytes, 0)
+}
+
+/// Gives a file another name; one that had it is gone.
+pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    fs::rename(from, to)
+}
+
+/// Removes a file.
+pub fn remove_file(path: &Path) -> io::Result<()> {
+    fs::remove_file(path)
+}
+
+/// Makes a folder and those above it.
+pub fn create_dir_all(path: &Path) -> io::Result<()> {
+    fs::create_dir_all(path)
+}
+
+/// Paths of everything in a folder, in no order.
+pub fn list(dir: &Path) -> io::Result<Vec<PathBuf>> {
+    fs::read_dir(dir)?.map(|entry| Ok(entry?.path())).collect()
+}
+
+/// Makes the names in a folder durable.
+pub fn sync_dir(dir: &Path) -> io::Result<()> {
+    fs::File::open(dir)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_other_module_touches_files() {
+        let sources = list(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src"))).unwrap();
+        let mut looked_at = 0;
+        for path in sources.iter().filter(|path| path.extension().is_some_and(|name| name == "rs")) {
+            let text = fs::read_to_string(path).unwrap();
+            let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+            let touches = ["std::fs", "fs::{", "fs::File", "fs::self", "OpenOptions", "FileExt"];
+            let found = touches.iter().find(|word| code.contains(**word));
+            assert!(found.is_none() || path.ends_with("disk.rs"), "{}: {found:?}", path.display());
+            looked_at += 1;
+        }
+        assert!(looked_at > 10);
+    }
+}
