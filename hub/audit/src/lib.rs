@@ -1,5 +1,6 @@
 //! Who looked at what, and the proof that nothing was changed: the access log ([`access`]), reading it back
-//! ([`mod@entries`]), the checkpoint that strangers are shown ([`published`]), offline verification of a data folder ([`verify`]) and counting what a replay saw ([`replay`]).
+//! ([`mod@entries`]), the checkpoint that strangers are shown ([`published`]), the log as static tiles and a stranger's check
+//! of them ([`tiles`]), offline verification of a data folder ([`verify`]) and counting what a replay saw ([`replay`]).
 //!
 //! Read [`access`] first.
 
@@ -7,10 +8,13 @@ pub mod access;
 pub mod entries;
 pub mod published;
 pub mod replay;
+pub mod tiles;
+pub mod trust;
 pub mod verify;
 
 pub use access::{AccessDraft, AccessError, AccessLog};
 pub use entries::{Entries, EntryError, EntryFilter, entries};
 pub use published::{PublishConfig, Published, Publishing};
 pub use replay::{ReplayCounter, ReplaySummary};
+pub use trust::TrustedKeys;
 pub use verify::{VerifyError, VerifyOptions, VerifyReport, verify_data};

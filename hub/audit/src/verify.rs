@@ -15,7 +15,8 @@
 //! speak of is by then in the main log.
 
 mod accesses;
-mod keyring;
+pub(crate) mod chain;
+pub(crate) mod keyring;
 mod report;
 mod submissions;
 
@@ -151,7 +152,7 @@ pub fn verify_data(
     let mut both = MainJudge { submissions: &mut submissions, accesses: &mut accesses };
     let bytes = log.walk(&mut both, &mut findings, progress)?;
     let main = LogReport { bytes, ..submissions.report.clone() };
-    note_backward(&mut findings, LogName::Main, submissions.backward);
+    note_backward(&mut findings, LogName::Main, submissions.backward());
     note_unchecked(&mut findings, &main);
     // Behind a violation the main log was not read, so nothing can be said about what the entries speak of.
     if main.bytes.violation.is_none() {

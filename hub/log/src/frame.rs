@@ -409,6 +409,39 @@ pub(crate) fn read_record<E>(
     Ok(parsed.map(|parsed| (header.epoch, parsed)).ok_or(FrameFault::Record(record)))
 }
 
+/// Reads the leaves of a frame of `length` bytes without its records, which may be many times larger.
+pub(crate) fn read_leaves<E>(
+    length: u32,
+    read: impl Fn(u64, usize) -> Result<Bytes, E>,
+) -> Result<Result<Vec<Bytes>, FrameFault>, E> {
+    let header = match FrameHeader::parse(&read(0, HEADER_BYTES)?) {
+        Ok(header) if header.length == length => header,
+        Ok(_) => return Ok(Err(FrameFault::Header)),
+        Err(fault) => return Ok(Err(fault)),
+    };
+    let tables = header.tables_end() as usize - HEADER_BYTES;
+    let bytes = read(HEADER_BYTES as u64, tables + header.leaf_bytes as usize)?;
+    if crc32c::crc32c(&bytes[..tables - 4]) != u32_at(&bytes, tables - 4) {
+        return Ok(Err(FrameFault::Tables));
+    }
+    let mut at = tables;
+    let leaves = (0..header.leaves).map(|leaf| {
+        let row = leaf as usize * LEAF_ROW_BYTES;
+        let end = at + u32_at(&bytes, row) as usize;
+        if end > bytes.len() {
+            return Err(FrameFault::Tables);
+        }
+        let leaf_bytes = bytes.slice(at..end);
+        at = end;
+        if crc32c::crc32c(&leaf_bytes) == u32_at(&bytes, row + 8) {
+            Ok(leaf_bytes)
+        } else {
+            Err(FrameFault::Leaf(leaf))
+        }
+    });
+    Ok(leaves.collect())
+}
+
 pub(crate) fn array_at<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
     bytes[at..at + N].try_into().expect("the slice has N bytes")
 }

@@ -33,7 +33,8 @@ const REFILL_KEYS: usize = 1_024;
 
 pub(crate) struct Keystore {
     file: File,
-    wrap: WrapKey,
+    /// Absent where payloads stay sealed.
+    wrap: Option<WrapKey>,
     pool_size: u32,
     /// Slots that are durable and not used.
     pool: Mutex<VecDeque<(u64, Sealer)>>,
@@ -51,6 +52,9 @@ pub enum KeyError {
     /// The row is broken, or wrapped under another key-encryption key.
     #[error("slot {0} holds no key that this key-encryption key opens")]
     Slot(u64),
+    /// The log was opened without the key-encryption key.
+    #[error("payloads stay sealed: the log was opened without its key-encryption key")]
+    Sealed,
 }
 
 impl Keystore {
@@ -59,7 +63,7 @@ impl Keystore {
         let file = File::open_or_create(&dir.join("keys"), 0o600)?;
         let rows = file.size()? / ROW_BYTES;
         let (pool, next, cache) = (Mutex::default(), Mutex::new(used), Mutex::default());
-        let store = Self { file, wrap, pool_size, pool, next, cache };
+        let store = Self { file, wrap: Some(wrap), pool_size, pool, next, cache };
         {
             let mut next = store.next.lock().unwrap_or_else(PoisonError::into_inner);
             while *next < rows {
@@ -73,8 +77,8 @@ impl Keystore {
         Ok(store)
     }
 
-    /// Opens the key file for [`Self::key`] only.
-    pub(crate) fn open_read_only(dir: &Path, wrap: WrapKey) -> Result<Self, KeyError> {
+    /// Opens the key file for [`Self::key`] only; without `wrap`, not even for that.
+    pub(crate) fn open_read_only(dir: &Path, wrap: Option<WrapKey>) -> Result<Self, KeyError> {
         let file = File::open(&dir.join("keys"))?;
         let (pool, next, cache) = (Mutex::default(), Mutex::new(u64::MAX), Mutex::default());
         Ok(Self { file, wrap, pool_size: 0, pool, next, cache })
@@ -98,9 +102,7 @@ impl Keystore {
         let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
             let missing = (self.pool_size as usize).saturating_sub(self.ready()).min(REFILL_KEYS);
-            if missing == 0 {
-                return Ok(());
-            }
+            let (1.., Some(wrap)) = (missing, &self.wrap) else { return Ok(()) };
             let mut rows = Vec::with_capacity(missing * ROW_BYTES as usize);
             let mut made = Vec::with_capacity(missing);
             for slot in *next..*next + missing as u64 {
@@ -108,7 +110,7 @@ impl Keystore {
                 let sealer = key.sealer();
                 let start = rows.len();
                 rows.extend_from_slice(&slot.to_le_bytes());
-                rows.extend_from_slice(&self.wrap.wrap(slot, &key));
+                rows.extend_from_slice(&wrap.wrap(slot, &key));
                 rows.extend_from_slice(&sealer.commitment());
                 let crc = crc32c::crc32c(&rows[start..]);
                 rows.extend_from_slice(&crc.to_le_bytes());
@@ -159,7 +161,8 @@ impl Keystore {
         if crc32c::crc32c(&row[..100]) != u32_at(&row, 100) || u64_at(&row, 0) != slot {
             return Err(KeyError::Slot(slot));
         }
-        let key = self.wrap.unwrap(slot, &wrapped).map_err(|_| KeyError::Slot(slot))?.sealer();
+        let wrap = self.wrap.as_ref().ok_or(KeyError::Sealed)?;
+        let key = wrap.unwrap(slot, &wrapped).map_err(|_| KeyError::Slot(slot))?.sealer();
         if key.commitment() == array_at(&row, 68) { Ok(key) } else { Err(KeyError::Slot(slot)) }
     }
 }

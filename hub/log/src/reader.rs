@@ -7,7 +7,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use simpul_tlog::{note::NoteVerifier, stored};
+use simpul_tlog::{
+    note::NoteVerifier,
+    stored::{self, HashReader},
+};
 use simpul_types::{Digest, LeafIndex, Position, Receipt, StreamName};
 use tokio::sync::watch;
 
@@ -25,6 +28,8 @@ use crate::{
 
 /// Bytes of consecutive frames that a scan reads at once.
 const SCAN_BYTES: u64 = 1 << 20;
+/// Stored hashes read under one lock; some tens of microseconds.
+const HASHES_AT_ONCE: usize = 32;
 
 /// One leaf with its events as they stand in the log.
 #[derive(Clone)]
@@ -197,6 +202,40 @@ impl Reader {
         )
     }
 
+    /// The bytes of leaves `from` to `until` (exclusive), without reading their events.
+    ///
+    /// # Errors
+    /// [`ReadError::Beyond`] past the head; disk and corruption.
+    pub fn leaf_bytes(&self, from: LeafIndex, until: LeafIndex) -> Result<Vec<Bytes>, ReadError> {
+        let head = self.head();
+        if until > head.size {
+            return Err(ReadError::Beyond { what: "leaf", number: until.get() - 1, end: head.size.get() });
+        }
+        let (mut next, until) = (from.get(), until.get());
+        let mut leaves = Vec::with_capacity(until.saturating_sub(next) as usize);
+        while next < until {
+            let missing = || ReadError::Beyond { what: "leaf", number: next, end: next };
+            let segment = self.shared.segment_where(next, |segment| segment.header.first_leaf);
+            let segment = segment.ok_or_else(missing)?;
+            let at = segment.frame_with(next, |frame| frame.first_leaf).ok_or_else(missing)?;
+            let read = frame::read_leaves(at.length, |from, length| segment.read(at.offset + from, length));
+            let read = read.map_err(|source| ReadError::Io { segment: segment.name(), source })?;
+            let frame = read.map_err(|fault| {
+                let leaf =
+                    at.first_leaf + if let FrameFault::Leaf(number) = fault { number.into() } else { 0 };
+                ReadError::Corrupt { segment: segment.name(), leaf, position: at.first_position, fault }
+            })?;
+            let skip = (next - at.first_leaf) as usize;
+            let before = leaves.len();
+            leaves.extend(frame.into_iter().skip(skip).take((until - next) as usize));
+            if leaves.len() == before {
+                return Err(missing());
+            }
+            next += (leaves.len() - before) as u64;
+        }
+        Ok(leaves)
+    }
+
     /// The leaf that a position belongs to.
     ///
     /// # Errors
@@ -332,6 +371,23 @@ impl Reader {
     pub fn root_at(&self, size: LeafIndex) -> Result<Digest, ReadError> {
         self.check_size(size)?;
         stored::root(size.get(), &*self.shared.tree()).map_err(ReadError::Tree)
+    }
+
+    /// Hashes of the stored array of [`simpul_tlog::stored`], in the order asked for.
+    ///
+    /// # Errors
+    /// [`ReadError::Beyond`] where one belongs to leaves past the head.
+    pub fn stored_hashes(&self, indexes: &[u64]) -> Result<Vec<Digest>, ReadError> {
+        let end = stored::stored_count(self.head().size.get());
+        if let Some(number) = indexes.iter().copied().find(|index| *index >= end) {
+            return Err(ReadError::Beyond { what: "stored hash", number, end });
+        }
+        let mut hashes = Vec::with_capacity(indexes.len());
+        // The writer needs the tree with every frame: many reads give way to it in between.
+        for some in indexes.chunks(HASHES_AT_ONCE) {
+            hashes.extend(self.shared.tree().read(some).map_err(ReadError::Tree)?);
+        }
+        Ok(hashes)
     }
 
     fn check_size(&self, size: LeafIndex) -> Result<(), ReadError> {

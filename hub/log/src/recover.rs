@@ -148,7 +148,8 @@ pub fn open_with(
     Ok((appender, Reader { shared }))
 }
 
-/// Opens a log for reading beside or without its writer; changes nothing. The head is what stands on disk now.
+/// Opens a log for reading beside or without its writer; changes nothing. The head is what stands on disk now. Without
+/// `wrap`, payloads stay sealed.
 ///
 /// # Errors
 /// As [`open`]; [`OpenError::Locked`] never.
@@ -156,7 +157,7 @@ pub fn open_reader(
     dir: &Path,
     schema: Schema,
     verifier: &NoteVerifier,
-    wrap: WrapKey,
+    wrap: impl Into<Option<WrapKey>>,
 ) -> Result<Reader, OpenError> {
     let recovered = recover(dir, verifier.name(), schema, verifier, Access::Read)?;
     let Recovered { segments, index, tree, frontier, last, .. } = recovered;
@@ -176,7 +177,7 @@ pub fn open_reader(
         head: watch::channel(Arc::new(head)).0,
         tree: Mutex::new(tree),
         index: RwLock::new(index),
-        keystore: Keystore::open_read_only(dir, wrap)?,
+        keystore: Keystore::open_read_only(dir, wrap.into())?,
         _lock: File::open(dir).map_err(io_error("opening the log's folder"))?,
     };
     Ok(Reader { shared: Arc::new(shared) })

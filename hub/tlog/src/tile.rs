@@ -10,8 +10,14 @@
 
 use std::{fmt, str::FromStr};
 
+use bytes::Bytes;
+
+use crate::stored::stored_index;
+
 /// Hashes or entries of a full tile.
 pub const FULL_WIDTH: u16 = 256;
+/// Bytes of one entry: its length stands in 16 bits.
+pub const ENTRY_BYTES_MAX: usize = 65_535;
 
 /// What a tile holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -70,6 +76,37 @@ impl Tile {
         Self::new(TileKind::Entries, entry / full, width)
     }
 
+    /// How many hashes or entries of this tile's level a log of `size` leaves has.
+    fn level_size(&self, size: u64) -> u64 {
+        match self.kind {
+            TileKind::Hashes(level) => size.checked_shr(8 * u32::from(level)).unwrap_or(0),
+            TileKind::Entries => size,
+        }
+    }
+
+    /// Whether a log of `size` leaves has all that this tile holds. Partial tiles of earlier sizes stay true for ever.
+    pub fn exists_at(&self, size: u64) -> bool {
+        let end = u128::from(self.index) * u128::from(FULL_WIDTH) + u128::from(self.width);
+        end <= u128::from(self.level_size(size))
+    }
+
+    /// Whether all 256 are there.
+    pub fn is_full(&self) -> bool {
+        self.width == FULL_WIDTH
+    }
+
+    /// First hash or entry of the tile within its level.
+    pub fn first(&self) -> u64 {
+        self.index.saturating_mul(u64::from(FULL_WIDTH))
+    }
+
+    /// Where its hashes stand among the stored ones ([`crate::stored`]); none for entries.
+    pub fn stored_indexes(&self) -> Vec<u64> {
+        let TileKind::Hashes(level) = self.kind else { return Vec::new() };
+        let at = |number| stored_index(8 * level, self.first().saturating_add(number));
+        if level > 7 { Vec::new() } else { (0..u64::from(self.width)).map(at).collect() }
+    }
+
     /// What it holds.
     pub fn kind(&self) -> TileKind {
         self.kind
@@ -93,6 +130,48 @@ pub fn layout(size: u64) -> Vec<Level> {
         .take_while(|&(_, hashes)| hashes > 0)
         .map(|(level, hashes)| Level { level, full: hashes >> 8, partial_width: (hashes & 0xff) as u16 })
         .collect()
+}
+
+/// Tiles and bundles that a log of `to` leaves has and one of `from` had not, entries before hashes, each level in order:
+/// what has to be written before a checkpoint of `to` may be shown.
+pub fn added(from: u64, to: u64) -> impl Iterator<Item = Tile> {
+    let kinds = std::iter::once(TileKind::Entries).chain((0..8).map(TileKind::Hashes));
+    kinds.flat_map(move |kind| {
+        let whole = Tile { kind, index: 0, width: FULL_WIDTH };
+        let (old, new) = (whole.level_size(from), whole.level_size(to));
+        let full = (old >> 8..new >> 8).map(move |index| Tile { kind, index, width: FULL_WIDTH });
+        let width = (new & 0xff) as u16;
+        let partial = (width > 0 && new > old).then_some(Tile { kind, index: new >> 8, width });
+        full.chain(partial)
+    })
+}
+
+/// A bundle of entries: each with its length, 16 bits big-endian, before it. The error is the number of an entry that is
+/// larger than [`ENTRY_BYTES_MAX`].
+pub fn encode_entries(entries: &[Bytes]) -> Result<Vec<u8>, usize> {
+    let mut bundle = Vec::with_capacity(entries.iter().map(|entry| 2 + entry.len()).sum());
+    for (number, entry) in entries.iter().enumerate() {
+        let length = u16::try_from(entry.len()).map_err(|_| number)?;
+        bundle.extend_from_slice(&length.to_be_bytes());
+        bundle.extend_from_slice(entry);
+    }
+    Ok(bundle)
+}
+
+/// The entries of a bundle. The error is the number of the first one that is cut off.
+pub fn decode_entries(bundle: &Bytes) -> Result<Vec<Bytes>, usize> {
+    let (mut entries, mut at) = (Vec::new(), 0);
+    while at < bundle.len() {
+        let number = entries.len();
+        let length = bundle.get(at..at + 2).ok_or(number)?;
+        let end = at + 2 + usize::from(u16::from_be_bytes([length[0], length[1]]));
+        if end > bundle.len() {
+            return Err(number);
+        }
+        entries.push(bundle.slice(at + 2..end));
+        at = end;
+    }
+    Ok(entries)
 }
 
 impl fmt::Display for Tile {

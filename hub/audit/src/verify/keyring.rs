@@ -21,7 +21,7 @@ const AUTHORITY: (&str, &str) = ("directory", "authority");
 const JUDGED_BEFORE_US_MAX: i64 = 60 * 1_000_000;
 
 #[derive(Default)]
-pub(super) struct KeyRing {
+pub(crate) struct KeyRing {
     registered: HashMap<(Sender, KeyId), Vec<Registration>>,
     revoked: HashMap<KeyId, Vec<(Position, Timestamp)>>,
     by_hand: HashMap<KeyId, Arc<VerifyingKey>>,
@@ -38,7 +38,7 @@ struct Registration {
 }
 
 /// What the ring says about a signature's key.
-pub(super) enum Lookup {
+pub(crate) enum Lookup {
     /// This key speaks for the sender.
     Key(Arc<VerifyingKey>),
     /// The directory is known in full, and no such key was valid then.
@@ -49,14 +49,22 @@ pub(super) enum Lookup {
 
 impl KeyRing {
     /// `complete`: every directory event will be [`apply`](Self::apply)ed in the order of the log.
-    pub(super) fn new(authority: Option<[u8; 32]>, by_hand: &[[u8; 32]], complete: bool) -> Self {
+    pub(crate) fn new(authority: Option<[u8; 32]>, by_hand: &[[u8; 32]], complete: bool) -> Self {
         let authority = authority.map(entry);
         let by_hand = by_hand.iter().map(|key| entry(*key)).collect();
         Self { authority, by_hand, complete, ..Self::default() }
     }
 
+    /// Takes a key for a sender at all times, on the verifier's own word.
+    pub(crate) fn trust(&mut self, sender: Sender, public_key: [u8; 32]) {
+        let (key_id, key) = entry(public_key);
+        let (position, valid_from) = (Position::ZERO, Timestamp::from_us(i64::MIN));
+        let registration = Registration { position, key, valid_from, valid_until: None };
+        self.registered.entry((sender, key_id)).or_default().push(registration);
+    }
+
     /// Takes the keys that a bootstrap submission registers.
-    pub(super) fn apply_bootstrap(&mut self, file: &Bytes) -> Result<(), VerifyError> {
+    pub(crate) fn apply_bootstrap(&mut self, file: &Bytes) -> Result<(), VerifyError> {
         let refused = |what: String| VerifyError::Bootstrap(what);
         let wire = v1::Submission::decode(file.clone()).map_err(|_| refused("not a submission".into()))?;
         let submission = Submission::decode(wire).map_err(|rejection| refused(rejection.to_string()))?;
@@ -83,7 +91,7 @@ impl KeyRing {
     }
 
     /// Applies one directory event; others, and what does not decode, change nothing.
-    pub(super) fn apply(&mut self, event_type: &str, payload: &[u8], position: Position) {
+    pub(crate) fn apply(&mut self, event_type: &str, payload: &[u8], position: Position) {
         match event_type {
             "simpul.directory.v1.KeyRegistered" => {
                 if let Ok(registered) = directory::KeyRegistered::decode(payload) {
@@ -115,7 +123,7 @@ impl KeyRing {
     }
 
     /// The key that the leaf's sender may have signed with, by the directory that the leaf was judged under.
-    pub(super) fn find(&self, leaf: &Leaf) -> Lookup {
+    pub(crate) fn find(&self, leaf: &Leaf) -> Lookup {
         let Leaf { key_id, admitted_at, directory_position: judged_at, .. } = leaf;
         let sender = &leaf.statement.sender;
         let ended_before = Timestamp::from_us(admitted_at.as_us().saturating_sub(JUDGED_BEFORE_US_MAX));

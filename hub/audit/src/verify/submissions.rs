@@ -3,15 +3,16 @@
 //! Invariants: LOG-1 positions and connector sequences without a gap · ADM-1 signed by a key that the directory had
 //! registered, headers under the signed root, payloads as committed, ciphertexts as the leaf seals them.
 
-use std::{collections::HashMap, num::NonZero, sync::Arc, thread};
+use std::{num::NonZero, sync::Arc, thread};
 
 use simpul_log::{StoredEvent, StoredLeaf};
 use simpul_signing::VerifyingKey;
-use simpul_types::{Header, Leaf, Sender, Timestamp};
+use simpul_types::{Header, Leaf};
 
 use super::{
     Open,
-    keyring::{KeyRing, Lookup},
+    chain::{LeafChain, signed_by},
+    keyring::KeyRing,
     report::{Finding, LogReport},
 };
 
@@ -20,12 +21,7 @@ const LEAVES_PER_THREAD_MIN: usize = 16;
 
 /// The state that runs along the log.
 pub(super) struct Submissions {
-    ring: KeyRing,
-    next_position: u64,
-    sequences: HashMap<Sender, u64>,
-    admitted_at: Timestamp,
-    /// Leaves whose time lies before that of their predecessor, and the first of them.
-    pub(super) backward: (u64, Option<u64>),
+    chain: LeafChain,
     pub(super) report: LogReport,
 }
 
@@ -38,14 +34,12 @@ struct Job<'a> {
 
 impl Submissions {
     pub(super) fn new(ring: KeyRing) -> Self {
-        Self {
-            ring,
-            next_position: 0,
-            sequences: HashMap::new(),
-            admitted_at: Timestamp::from_us(i64::MIN),
-            backward: (0, None),
-            report: LogReport::default(),
-        }
+        Self { chain: LeafChain::new(ring), report: LogReport::default() }
+    }
+
+    /// Leaves whose time lies before that of their predecessor, and the first of them.
+    pub(super) fn backward(&self) -> (u64, Option<u64>) {
+        self.chain.backward
     }
 
     /// Judges the leaves that come next in the log; findings come in the order of the log.
@@ -71,12 +65,8 @@ impl Submissions {
         let mut finding = |what: String| {
             findings.push(Finding::new(index, Some(stored.first_position.get()), what));
         };
-        let expected = std::mem::replace(
-            &mut self.next_position,
-            stored.first_position.get() + stored.events.len() as u64,
-        );
-        if stored.first_position.get() != expected {
-            finding(format!("LOG-1: starts at position {}, expected {expected}", stored.first_position));
+        if let Err(what) = self.chain.step(stored.first_position, stored.events.len() as u64) {
+            finding(what);
         }
         let leaf = match Leaf::decode(&stored.bytes) {
             Ok(leaf) => leaf,
@@ -88,39 +78,10 @@ impl Submissions {
         if leaf.first_position != stored.first_position {
             finding(format!("LOG-1: the leaf says position {}", leaf.first_position));
         }
-        if leaf.directory_position > leaf.first_position {
-            finding(format!("judged under directory position {}, which lies ahead", leaf.directory_position));
-        }
-        let statement = &leaf.statement;
-        let sequence = self.sequences.entry(statement.sender.clone()).or_insert(1);
-        if statement.first_sequence != *sequence {
-            let (is, sender) = (statement.first_sequence, &statement.sender);
-            finding(format!("sequence {is} of {sender}, expected {sequence}"));
-        }
-        *sequence = statement.first_sequence + u64::from(statement.event_count);
-        if leaf.admitted_at < self.admitted_at {
-            self.backward = (self.backward.0 + 1, self.backward.1.or(Some(index)));
-        }
-        self.admitted_at = self.admitted_at.max(leaf.admitted_at);
-
-        let key = match self.ring.find(&leaf) {
-            Lookup::Key(key) => {
-                self.report.signatures_checked += 1;
-                Some(key)
-            }
-            Lookup::Unknown => {
-                self.report.signatures_not_checked += 1;
-                None
-            }
-            Lookup::NotRegistered => {
-                finding(format!(
-                    "ADM-1: key {} was not registered for {} then",
-                    leaf.key_id, statement.sender
-                ));
-                None
-            }
-        };
-        if statement.sender.agency.as_str() == "directory" {
+        let key = self.chain.place(index, &leaf, &mut finding);
+        self.report.signatures_checked = self.chain.keys_known;
+        self.report.signatures_not_checked = self.chain.keys_unknown;
+        if leaf.statement.sender.agency.as_str() == "directory" {
             self.apply_directory(stored, open);
         }
         Some(Job { stored, leaf, key })
@@ -131,7 +92,7 @@ impl Submissions {
         let Some(open) = open else { return };
         for event in &stored.events {
             if let (Ok(header), Ok(opened)) = (Header::decode(&event.header, ""), open.open(event)) {
-                self.ring.apply(header.event_type.as_str(), &opened.payload, event.position);
+                self.chain.ring.apply(header.event_type.as_str(), &opened.payload, event.position);
             }
         }
     }
@@ -173,9 +134,9 @@ fn judge(job: &Job<'_>, open: Option<&dyn Open>, findings: &mut Vec<Finding>) {
     };
     let first = Some(stored.first_position.get());
     if let Some(key) = key
-        && key.verify_dsse(simpul_signing::SUBMISSION_TYPE, &leaf.statement_bytes, &leaf.signature).is_err()
+        && let Err(what) = signed_by(leaf, key)
     {
-        finding(first, format!("ADM-1: the signature of {} does not verify", leaf.statement.sender));
+        finding(first, what);
     }
     if stored.events.len() != leaf.statement.event_count as usize {
         let (are, say) = (stored.events.len(), leaf.statement.event_count);
