@@ -5,8 +5,10 @@
 //! Read [`access`] first.
 
 pub mod access;
+pub mod backup;
 pub mod entries;
 pub mod published;
+pub mod repair;
 pub mod replay;
 pub mod tiles;
 pub mod trust;

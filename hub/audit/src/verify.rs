@@ -36,6 +36,7 @@ pub use report::{LogName, LogReport, VIOLATIONS_LISTED_MAX, VerifyReport, Violat
 use accesses::Accesses;
 use keyring::KeyRing;
 use report::{Finding, Findings};
+pub(crate) use submissions::sealed_root;
 use submissions::Submissions;
 
 /// Leaves judged together, so that all cores have work.
@@ -126,8 +127,19 @@ pub fn verify_data(
     options: &VerifyOptions,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<VerifyReport, VerifyError> {
+    verify_data_with(data, options, Vec::new(), progress)
+}
+
+/// The same with what was found before.
+pub(crate) fn verify_data_with(
+    data: &Path,
+    options: &VerifyOptions,
+    found: Vec<Violation>,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<VerifyReport, VerifyError> {
     let started = Instant::now();
     let mut findings = Findings::default();
+    found.into_iter().for_each(|violation| findings.violation(violation));
 
     let mut accesses = Accesses::default();
     let access_dir = folder(data, LogName::Access);
@@ -177,7 +189,7 @@ pub fn verify_data(
 fn cross_check(accesses: &Accesses, main: &LogReport, findings: &mut Findings) {
     let about = |findings: &mut Findings, entry: u64, what: String| {
         let (leaf, position) = (Some(entry), Some(entry));
-        findings.violation(Violation { log: LogName::Access, segment: None, leaf, position, what });
+        findings.violation(Violation { log: LogName::Access, file: None, segment: None, leaf, position, what });
     };
     let (furthest, entry) = accesses.furthest;
     if furthest > main.bytes.events {
@@ -214,14 +226,14 @@ fn note_unchecked(findings: &mut Findings, main: &LogReport) {
     }
 }
 
-fn folder(data: &Path, log: LogName) -> PathBuf {
+pub(crate) fn folder(data: &Path, log: LogName) -> PathBuf {
     data.join(match log {
         LogName::Main => "log",
         LogName::Access => "access",
     })
 }
 
-fn key_path(data: &Path, log: LogName) -> PathBuf {
+pub(crate) fn key_path(data: &Path, log: LogName) -> PathBuf {
     folder(data, log).with_extension("vkey")
 }
 
@@ -231,16 +243,30 @@ fn verifier_key(
     given: Option<&NoteVerifier>,
     findings: &mut Findings,
 ) -> Result<NoteVerifier, VerifyError> {
+    let (key, from_folder) = verifier_key_of(data, log, given)?;
+    if from_folder {
+        findings.notes.push(format!(
+            "{log} log: the public key was read from the data folder itself; whoever wrote the folder could have put another there"
+        ));
+    }
+    Ok(key)
+}
+
+/// The key given, or that in the folder; the second member tells which.
+pub(crate) fn verifier_key_of(
+    data: &Path,
+    log: LogName,
+    given: Option<&NoteVerifier>,
+) -> Result<(NoteVerifier, bool), VerifyError> {
     if let Some(given) = given {
-        return Ok(given.clone());
+        return Ok((given.clone(), false));
     }
     let path = key_path(data, log);
-    match fs::read_to_string(&path) {
-        Ok(text) => {
-            findings.notes.push(format!(
-                "{log} log: the public key was read from the data folder itself; whoever wrote the folder could have put another there"
-            ));
-            NoteVerifier::parse(text.trim()).map_err(|_| VerifyError::Key { path })
+    match fs::read(&path) {
+        Ok(bytes) => {
+            let text = String::from_utf8(bytes).unwrap_or_default();
+            let key = NoteVerifier::parse(text.trim()).map_err(|_| VerifyError::Key { path })?;
+            Ok((key, true))
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Err(VerifyError::NoKey(log)),
         Err(source) => Err(VerifyError::Read { path, source }),
@@ -350,7 +376,12 @@ impl Walked {
         }
         if let Some(bytes_of::Violation { segment, leaf, position, what }) = report.violation.clone() {
             let (leaf, position) = (Some(leaf), Some(position));
-            findings.violation(Violation { log: self.log, segment: Some(segment), leaf, position, what });
+            let (log, segment) = (self.log, Some(segment));
+            findings.violation(Violation { log, file: None, segment, leaf, position, what });
+        }
+        for fault in &report.files {
+            let leaf = fault.leaf;
+            findings.violation(Violation { leaf, ..Violation::of_file(self.log, &fault.file, &fault.what) });
         }
         progress(self.progress(&report));
         Ok(report)

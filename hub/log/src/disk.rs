@@ -44,6 +44,11 @@ impl File {
         Self::with(OpenOptions::new().read(true).write(true).create_new(true), path)
     }
 
+    /// Makes a file with these permission bits; one that is there is emptied.
+    pub fn create_with_mode(path: &Path, mode: u32) -> io::Result<Self> {
+        Self::with(OpenOptions::new().read(true).write(true).create(true).truncate(true).mode(mode), path)
+    }
+
     /// Bytes of the file.
     pub fn size(&self) -> io::Result<u64> {
         Ok(self.file.metadata()?.len())
@@ -86,6 +91,15 @@ pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = vec![0; file.size()? as usize];
     file.read_exact_at(&mut bytes, 0)?;
     Ok(bytes)
+}
+
+/// The whole content of a file, or `None` where there is none.
+pub fn read_if_there(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    match read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// Makes or empties a file and writes it; not flushed.

@@ -266,6 +266,11 @@ impl Frame {
         if right { Ok(frame) } else { Err(FrameFault::Tables) }
     }
 
+    /// The whole frame, header to marker.
+    pub(crate) fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
     fn leaf_row(&self, leaf: u32) -> (u32, u32, u32) {
         let at = HEADER_BYTES + leaf as usize * LEAF_ROW_BYTES;
         (u32_at(&self.bytes, at), u32_at(&self.bytes, at + 4), u32_at(&self.bytes, at + 8))

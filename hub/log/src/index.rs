@@ -299,6 +299,11 @@ fn find_id(table: &[u8], id: &[u8; 16]) -> Option<u64> {
 }
 
 impl SealedIndex {
+    /// Whether it says of itself that it belongs to the segment that begins there.
+    pub(crate) fn is_of(&self, first_leaf: u64, first_position: u64) -> bool {
+        (self.first_leaf, self.first_position) == (first_leaf, first_position)
+    }
+
     fn event(&self, id: &EventId) -> Option<u64> {
         find_id(&self.events, id.as_bytes()).map(|relative| self.first_position + relative)
     }

@@ -18,13 +18,14 @@ use std::{
 };
 
 use simpul_signing::seal::{DataKey, Sealer, WRAPPED_BYTES, WrapKey};
+use simpul_types::Digest;
 
 use crate::{
     disk::File,
     frame::{array_at, u32_at, u64_at},
 };
 
-const ROW_BYTES: u64 = 128;
+pub(crate) const ROW_BYTES: u64 = 128;
 /// Opened keys kept in memory; a key schedule is about half a KiB.
 const CACHE_KEYS_MAX: usize = 8_192;
 
@@ -165,4 +166,12 @@ impl Keystore {
         let key = wrap.unwrap(slot, &wrapped).map_err(|_| KeyError::Slot(slot))?.sealer();
         if key.commitment() == array_at(&row, 68) { Ok(key) } else { Err(KeyError::Slot(slot)) }
     }
+}
+
+/// Slot and key commitment of a row whose every byte is as it was written; `None` where it is not.
+pub(crate) fn read_row(row: &[u8]) -> Option<(u64, Digest)> {
+    let whole = row.len() == ROW_BYTES as usize
+        && crc32c::crc32c(&row[..100]) == u32_at(row, 100)
+        && row[104..].iter().all(|byte| *byte == 0);
+    whole.then(|| (u64_at(row, 0), array_at(row, 68)))
 }

@@ -8,6 +8,7 @@
 //! digest, one receipt (with admission); LOG-5 nothing below the acknowledged head is ever truncated.
 
 mod append;
+pub mod backup;
 mod commit;
 mod config;
 pub mod disk;
@@ -17,8 +18,10 @@ mod head;
 mod index;
 mod keystore;
 pub mod metrics;
+mod pieces;
 mod reader;
 mod recover;
+pub mod repair;
 mod schema;
 mod segment;
 mod space;

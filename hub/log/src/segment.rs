@@ -228,6 +228,15 @@ impl<'a> SegmentWalk<'a> {
 
     /// Whether a frame of a later leaf stands anywhere behind `offset`: then what is broken before it was acknowledged.
     pub(crate) fn frame_behind(&self, offset: u64, beyond_leaf: u64) -> io::Result<bool> {
+        self.find_frame(offset, beyond_leaf).map(|found| found.is_some())
+    }
+
+    /// The first whole frame header from `offset` on that is of a later leaf, and where it stands.
+    pub(crate) fn find_frame(
+        &self,
+        offset: u64,
+        beyond_leaf: u64,
+    ) -> io::Result<Option<(u64, FrameHeader)>> {
         const CHUNK: u64 = 1 << 20;
         let mut at = offset;
         while at < self.file_bytes {
@@ -235,14 +244,15 @@ impl<'a> SegmentWalk<'a> {
             let starts = chunk.len().saturating_sub(frame::HEADER_BYTES - 1).min(CHUNK as usize);
             for start in 0..starts {
                 if chunk[start] == b'S'
-                    && FrameHeader::parse(&chunk[start..]).is_ok_and(|header| header.first_leaf > beyond_leaf)
+                    && let Ok(header) = FrameHeader::parse(&chunk[start..])
+                    && header.first_leaf > beyond_leaf
                 {
-                    return Ok(true);
+                    return Ok(Some((at + start as u64, header)));
                 }
             }
             at += CHUNK;
         }
-        Ok(false)
+        Ok(None)
     }
 
     /// End of the last byte behind `offset` that is not zero; `offset` where all are.

@@ -1,5 +1,7 @@
 //! Offline verification of a log's folder with nothing but its public key: every byte of every frame, the chain of
-//! segments, the tree, and the signature of every checkpoint.
+//! segments, the tree, the signature of every checkpoint, and the files beside the segments.
+
+mod files;
 
 use std::{io, path::Path};
 
@@ -10,6 +12,7 @@ use simpul_tlog::{
     note::NoteVerifier,
     stored::Frontier,
 };
+use simpul_types::Digest;
 
 use crate::{
     disk::{self, File},
@@ -17,6 +20,10 @@ use crate::{
     reader::{StoredLeaf, stored_leaves},
     segment::{self, SegmentHeader, SegmentWalk, Step},
 };
+
+pub use files::FileFault;
+
+use files::Files;
 
 /// The first thing that is not as it was written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -57,6 +64,8 @@ pub struct Report {
     pub incomplete_tail_bytes: u64,
     /// The first violation; nothing behind it was read.
     pub violation: Option<Violation>,
+    /// Files beside the segments that are not as they were written.
+    pub files: Vec<FileFault>,
 }
 
 /// Walks a log's folder and calls `visit` for every leaf that passed, with its place. `visit` may find a violation of its own.
@@ -68,7 +77,14 @@ pub fn walk(
     verifier: &NoteVerifier,
     visit: &mut dyn FnMut(&StoredLeaf, &Report) -> Result<(), String>,
 ) -> io::Result<Report> {
-    let mut walk = Walk { verifier, visit, report: Report::default(), tree: Frontier::empty(), signed: true };
+    let mut walk = Walk {
+        verifier,
+        visit,
+        report: Report::default(),
+        tree: Frontier::empty(),
+        signed: true,
+        files: Files::new(dir),
+    };
     let floor = walk.checkpoint_file(dir);
     let paths = segment::list(dir)?;
     for (number, path) in paths.iter().enumerate() {
@@ -76,7 +92,7 @@ pub fn walk(
         let outcome = walk.segment(&name, &File::open(path)?, number + 1 == paths.len(), &floor)?;
         if let Err((what, leaf, position)) = outcome {
             walk.report.violation = Some(Violation { segment: name, leaf, position, what });
-            return Ok(walk.report);
+            return walk.finish(false);
         }
     }
     walk.report.root = data_encoding::HEXLOWER.encode(&walk.tree.root());
@@ -91,7 +107,7 @@ pub fn walk(
             what: format!("the signed checkpoint speaks of {} leaves", checkpoint.size),
         });
     }
-    Ok(walk.report)
+    walk.finish(true)
 }
 
 struct Walk<'a> {
@@ -101,11 +117,20 @@ struct Walk<'a> {
     tree: Frontier,
     /// Whether the signature over the present tree was found.
     signed: bool,
+    files: Files<'a>,
 }
 
 type Found = Result<(), (String, u64, u64)>;
 
+/// The last member of an error tells whether it stands whatever comes behind the frame.
+type Judged = Result<(), (String, u64, u64, bool)>;
+
 impl Walk<'_> {
+    fn finish(mut self, complete: bool) -> io::Result<Report> {
+        self.report.files = self.files.finish(self.verifier, complete)?;
+        Ok(self.report)
+    }
+
     fn checkpoint_file(&mut self, dir: &Path) -> Option<Checkpoint> {
         let note = disk::read(&dir.join("checkpoint")).ok()?;
         let checkpoint = checkpoint::open(std::str::from_utf8(&note).ok()?, self.verifier).ok()?;
@@ -134,11 +159,14 @@ impl Walk<'_> {
             return Ok(Err((what, leaf, position)));
         }
         self.report.segments += 1;
+        if !last {
+            self.files.tables(name, &header);
+        }
         let mut steps = SegmentWalk::new(file)?;
         loop {
             let start = steps.offset;
             let broken = match steps.step()? {
-                Step::Frame(_, frame) => match self.frame(&frame, floor) {
+                Step::Frame(_, frame) => match self.frame(&frame, floor)? {
                     Ok(()) => continue,
                     Err((what, leaf, position, true)) => return Ok(Err((what, leaf, position))),
                     Err((what, leaf, position, false)) => Some((what, leaf, position)),
@@ -163,8 +191,16 @@ impl Walk<'_> {
         }
     }
 
-    /// The last member of an error tells whether it stands whatever comes behind the frame.
-    fn frame(&mut self, frame: &Frame, floor: &Option<Checkpoint>) -> Result<(), (String, u64, u64, bool)> {
+    fn frame(&mut self, frame: &Frame, floor: &Option<Checkpoint>) -> io::Result<Judged> {
+        let mut hashes = Vec::new();
+        let judged = self.judge(frame, floor, &mut hashes);
+        if judged.is_ok() {
+            self.files.frame(frame, &hashes)?;
+        }
+        Ok(judged)
+    }
+
+    fn judge(&mut self, frame: &Frame, floor: &Option<Checkpoint>, hashes: &mut Vec<Digest>) -> Judged {
         let fault = |fault: FrameFault| {
             let (leaf, position) = frame.place_of(fault);
             (fault.to_string(), leaf, position, false)
@@ -178,7 +214,7 @@ impl Walk<'_> {
         let leaves = stored_leaves(frame).map_err(fault)?;
         self.check_signature(&trailer.previous_signature).map_err(wrong)?;
         for leaf in &leaves {
-            self.tree.push(simpul_tlog::leaf_hash(&leaf.bytes), &mut Vec::new());
+            self.tree.push(simpul_tlog::leaf_hash(&leaf.bytes), hashes);
             (self.visit)(leaf, &self.report)
                 .map_err(|what| (what, leaf.index.get(), leaf.first_position.get(), true))?;
             self.report.leaves += 1;

@@ -17,6 +17,35 @@ pub fn sha256(parts: &[&[u8]]) -> Digest {
     digest
 }
 
+/// SHA-256 of what comes in pieces.
+#[derive(Clone)]
+pub struct Sha256(Context);
+
+impl Default for Sha256 {
+    fn default() -> Self {
+        Self(Context::new(&SHA256))
+    }
+}
+
+impl Sha256 {
+    /// Of nothing yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The next piece.
+    pub fn update(&mut self, piece: &[u8]) {
+        self.0.update(piece);
+    }
+
+    /// The digest of all pieces.
+    pub fn finish(self) -> Digest {
+        let mut digest = Digest::default();
+        digest.copy_from_slice(self.0.finish().as_ref());
+        digest
+    }
+}
+
 /// What a header says of its payload: SHA-256(salt ‖ payload). The salt has a fixed length, so this is unambiguous.
 pub fn commitment(salt: &[u8], payload: &[u8]) -> Digest {
     sha256(&[salt, payload])

@@ -21,7 +21,7 @@ pub mod seal;
 mod state;
 mod text;
 
-pub use digest::{commitment, random, sha256};
+pub use digest::{Sha256, commitment, random, sha256};
 pub use dsse::{SUBMISSION_TYPE, VERDICT_TYPE, pae};
 pub use key::{BadSignature, SigningKey, VerifyingKey, key_id};
 pub use master::{IndexKey, MasterKey};

@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::{audit, case, connection::ConnectionArgs, directory, legality, made, submit, watch};
+use crate::{audit, backup, case, connection::ConnectionArgs, directory, legality, made, submit, watch};
 
 /// Ask, submit, follow, administer and verify: the tool of the Simpul data-exchange hub.
 #[derive(Parser)]
@@ -39,6 +39,9 @@ pub enum Command {
     /// Prove that nothing was altered, dropped or reordered; see who looked at what
     #[command(subcommand)]
     Audit(audit::Command),
+    /// Copies of a hub's data: make, check, restore
+    #[command(subcommand)]
+    Backup(backup::Command),
     /// Make invented input of any size; the same seed gives the same bytes
     Sample(made::Sample),
 }

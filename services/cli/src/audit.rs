@@ -3,8 +3,11 @@
 mod access;
 mod checkpoint;
 mod proof;
+mod repair;
 mod replay;
 mod verify;
+
+pub use verify::master_key;
 
 use std::{io::Write, process::ExitCode};
 
@@ -22,6 +25,8 @@ pub enum Command {
     Access(access::Access),
     /// The newest signed checkpoint
     Checkpoint(checkpoint::Show),
+    /// Mend damaged files of a stopped hub from a copy or a backup that proves the same leaves
+    Repair(repair::Repair),
     /// Prove that a leaf is in the log, or that the log only grew since a kept checkpoint
     Proof(proof::Proof),
 }
@@ -34,6 +39,7 @@ pub async fn run(
 ) -> anyhow::Result<ExitCode> {
     match command {
         Command::Verify(command) => return verify::run(&command, json, out),
+        Command::Repair(command) => return repair::run(&command, json, out),
         Command::Replay(command) => return replay::run(command, connection, json, out).await,
         Command::Access(command) => access::run(command, connection, json, out).await?,
         Command::Checkpoint(command) => checkpoint::run(command, connection, json, out).await?,

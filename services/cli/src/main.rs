@@ -5,6 +5,7 @@
 
 mod arguments;
 mod audit;
+mod backup;
 mod case;
 mod connection;
 mod directory;
@@ -58,6 +59,7 @@ fn run(arguments: Arguments, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
         Command::Position => runtime.block_on(position::run(&connection, json, out)),
         Command::Directory(command) => runtime.block_on(directory::run(command, &connection, json, out)),
         Command::Audit(command) => runtime.block_on(audit::run(command, &connection, json, out)),
+        Command::Backup(command) => backup::run(&command, json, out),
         Command::Sample(command) => made::sample(&command, json, out),
     };
     // A blocking read of a large log need not be waited for once the answer is out.

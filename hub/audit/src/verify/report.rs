@@ -31,6 +31,8 @@ impl fmt::Display for LogName {
 pub struct Violation {
     /// Which log.
     pub log: LogName,
+    /// File beside the segments, below the log's folder, where it is about one.
+    pub file: Option<String>,
     /// File name of the segment, where one is known.
     pub segment: Option<String>,
     /// Leaf it stands in, or the first one affected.
@@ -41,9 +43,20 @@ pub struct Violation {
     pub what: String,
 }
 
+impl Violation {
+    /// About a file beside the segments.
+    pub(crate) fn of_file(log: LogName, file: &str, what: &str) -> Self {
+        let file = Some(file.to_owned());
+        Self { log, file, segment: None, leaf: None, position: None, what: what.into() }
+    }
+}
+
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} log", self.log)?;
+        if let Some(file) = &self.file {
+            write!(f, ", file {file}")?;
+        }
         if let Some(segment) = &self.segment {
             write!(f, ", segment {segment}")?;
         }
@@ -123,6 +136,6 @@ impl Finding {
 
     pub(super) fn in_log(self, log: LogName, segment: &str) -> Violation {
         let Self { leaf, position, what } = self;
-        Violation { log, segment: Some(segment.to_owned()), leaf: Some(leaf), position, what }
+        Violation { log, file: None, segment: Some(segment.to_owned()), leaf: Some(leaf), position, what }
     }
 }

@@ -172,7 +172,7 @@ fn judge(job: &Job<'_>, open: Option<&dyn Open>, findings: &mut Vec<Finding>) {
 }
 
 /// RFC 6962 tree hash over the SHA-256 of each ciphertext.
-pub(super) fn sealed_root(events: &[StoredEvent]) -> simpul_types::Digest {
+pub(crate) fn sealed_root(events: &[StoredEvent]) -> simpul_types::Digest {
     let digests: Vec<_> = events.iter().map(|event| simpul_signing::sha256(&[&event.sealed])).collect();
     simpul_tlog::tree_hash(digests.iter().map(|digest| &digest[..]))
 }
