@@ -90,7 +90,9 @@ pub enum BackupError {
     #[error("the backup does not verify: {0}; nothing was restored, take another backup")]
     Damaged(String),
     /// The backup was made without data keys.
-    #[error("the backup holds no data keys: it proves the log, but a hub restored from it could open no payload")]
+    #[error(
+        "the backup holds no data keys: it proves the log, but a hub restored from it could open no payload"
+    )]
     NoKeys,
     /// The target is not empty.
     #[error("{} is not empty; restore into a new folder, and keep the old one until the hub runs", .0.display())]
@@ -102,7 +104,9 @@ pub enum BackupError {
     #[error("{}: the restore was not finished; empty the folder and restore again", .0.display())]
     Unfinished(PathBuf),
     /// No checkpoint of the main log was given.
-    #[error("give the newest checkpoint of `{0}` that an auditor, a witness or an agency holds (--newest FILE)")]
+    #[error(
+        "give the newest checkpoint of `{0}` that an auditor, a witness or an agency holds (--newest FILE)"
+    )]
     NothingKnown(String),
     /// A note that is no checkpoint of either log.
     #[error("{0} is no checkpoint that the log or the access log signed")]
@@ -122,7 +126,9 @@ pub enum BackupError {
         held: u64,
     },
     /// The restored tree is not the one that was published.
-    #[error("the restored `{origin}` is another history than its published checkpoint of {size} leaves; do not start it")]
+    #[error(
+        "the restored `{origin}` is another history than its published checkpoint of {size} leaves; do not start it"
+    )]
     Inconsistent {
         /// Which log.
         origin: String,

@@ -36,8 +36,8 @@ pub use report::{LogName, LogReport, VIOLATIONS_LISTED_MAX, VerifyReport, Violat
 use accesses::Accesses;
 use keyring::KeyRing;
 use report::{Finding, Findings};
-pub(crate) use submissions::sealed_root;
 use submissions::Submissions;
+pub(crate) use submissions::sealed_root;
 
 /// Leaves judged together, so that all cores have work.
 const BATCH_LEAVES_MAX: usize = 1_024;
@@ -189,7 +189,14 @@ pub(crate) fn verify_data_with(
 fn cross_check(accesses: &Accesses, main: &LogReport, findings: &mut Findings) {
     let about = |findings: &mut Findings, entry: u64, what: String| {
         let (leaf, position) = (Some(entry), Some(entry));
-        findings.violation(Violation { log: LogName::Access, file: None, segment: None, leaf, position, what });
+        findings.violation(Violation {
+            log: LogName::Access,
+            file: None,
+            segment: None,
+            leaf,
+            position,
+            what,
+        });
     };
     let (furthest, entry) = accesses.furthest;
     if furthest > main.bytes.events {

@@ -83,7 +83,9 @@ pub enum CopyError {
         verifier: String,
     },
     /// The log itself is damaged; its damage is not copied.
-    #[error("segment {segment} is damaged at leaf {leaf}, position {position}: {what}; `simpul audit repair` mends it")]
+    #[error(
+        "segment {segment} is damaged at leaf {leaf}, position {position}: {what}; `simpul audit repair` mends it"
+    )]
     Corrupt {
         /// File name.
         segment: String,
@@ -123,7 +125,8 @@ pub fn copy(
     let tree_path = to.join("tree");
     let tree = File::open_or_create(&tree_path, 0o644).map_err(at(&tree_path))?;
 
-    let mut copy = Copy { to, verifier, target: &target, tree, frontier: Frontier::empty(), end: 0, bytes: 0 };
+    let mut copy =
+        Copy { to, verifier, target: &target, tree, frontier: Frontier::empty(), end: 0, bytes: 0 };
     let first = copy.resume(&sources, kept);
     let mut segments: Vec<_> = sources[..first]
         .iter()
@@ -239,11 +242,13 @@ impl Copy<'_> {
                 Step::End => break,
                 Step::Broken(fault) => return Err(self.corrupt(&source.name, fault)),
                 Step::Frame(_, frame) => {
-                    self.frame(&frame, &mut hashes).map_err(|(fault, leaf, position)| CopyError::Corrupt {
-                        segment: source.name.clone(),
-                        leaf,
-                        position,
-                        what: fault.to_string(),
+                    self.frame(&frame, &mut hashes).map_err(|(fault, leaf, position)| {
+                        CopyError::Corrupt {
+                            segment: source.name.clone(),
+                            leaf,
+                            position,
+                            what: fault.to_string(),
+                        }
                     })?;
                     buffer.extend_from_slice(frame.bytes());
                     if buffer.len() >= WRITE_BYTES {

@@ -129,7 +129,8 @@ impl<'a> Pieces<'a> {
     fn resync(&mut self, fault: FrameFault) -> io::Result<Option<Piece>> {
         let start = self.walk.offset;
         let (leaf, position) = self.place();
-        let found = self.walk.find_frame(start, leaf)?.filter(|(_, header)| header.first_position >= position);
+        let found =
+            self.walk.find_frame(start, leaf)?.filter(|(_, header)| header.first_position >= position);
         let (end, to_leaf, to_position) = match (found, self.next) {
             (Some((at, header)), _) => (at, header.first_leaf, header.first_position),
             (None, Some((next_leaf, next_position))) if next_leaf > leaf => {

@@ -243,13 +243,20 @@ impl<'a> Plan<'a> {
         if let Some(floor) = self.floor.clone()
             && floor.size > self.leaf
         {
-            let mend = self.mend("segments", self.leaf..floor.size, "acknowledged leaves are missing at the end");
+            let mend =
+                self.mend("segments", self.leaf..floor.size, "acknowledged leaves are missing at the end");
             match self.from_source(self.leaf..floor.size) {
-                Ok(frames) if self.frontier.as_ref().is_some_and(|frontier| frontier.root() == floor.root) => {
+                Ok(frames)
+                    if self.frontier.as_ref().is_some_and(|frontier| frontier.root() == floor.root) =>
+                {
                     let at = self.end_of_last()?;
                     let bytes = frames.concat();
                     self.changes.push(Change {
-                        mend: Mend { file: at.0, what: "acknowledged end taken from the copy".into(), ..mend },
+                        mend: Mend {
+                            file: at.0,
+                            what: "acknowledged end taken from the copy".into(),
+                            ..mend
+                        },
                         kind: ChangeKind::Write { offset: at.1, bytes },
                     });
                 }
@@ -353,6 +360,8 @@ impl<'a> Plan<'a> {
         while let Some(piece) = pieces.next().map_err(at(path))? {
             match piece {
                 Piece::Frame(at, frame) => whole &= self.frame(&file_name, at, &frame)?,
+                // Leaves without a byte here stood in a file that is missing.
+                Piece::Gap(gap) if gap.offsets.is_empty() => break,
                 Piece::Gap(gap) => {
                     whole = false;
                     self.gap(&file_name, &gap)?;
@@ -363,7 +372,11 @@ impl<'a> Plan<'a> {
             (self.leaf, self.position) = pieces.place();
         }
         let tables = path.with_extension("idx");
-        if whole && next.is_some() && matches!(SealedIndex::load(&tables), Ok(None)) && disk::read_if_there(&tables).is_ok_and(|file| file.is_some()) {
+        if whole
+            && next.is_some()
+            && SealedIndex::load(&tables).is_none()
+            && disk::read_if_there(&tables).is_ok_and(|file| file.is_some())
+        {
             let file = format!("segments/{}", tables.file_name().unwrap_or_default().to_string_lossy());
             let mend = self.mend(&file, self.leaf..self.leaf, "index tables, built again at the next start");
             self.changes.push(Change { mend, kind: ChangeKind::Remove });
@@ -519,7 +532,8 @@ impl<'a> Plan<'a> {
             if slot >= self.slots_end {
                 continue;
             }
-            let wanted = self.slots.iter().find(|(known, _)| *known == slot).map(|(_, commitment)| *commitment);
+            let wanted =
+                self.slots.iter().find(|(known, _)| *known == slot).map(|(_, commitment)| *commitment);
             let row = self.source.key_row(slot)?;
             let proved = row.as_deref().and_then(keystore::read_row).is_some_and(|(number, commitment)| {
                 number == slot && wanted.is_none_or(|wanted| wanted == commitment)
@@ -539,9 +553,14 @@ impl<'a> Plan<'a> {
     /// Checkpoint and epoch follow from the log.
     fn small_files(&mut self) -> Result<(), RepairError> {
         let present = disk::read(&self.dir.join("checkpoint")).unwrap_or_default();
+        let copied = self.source.checkpoint().filter(|note| {
+            let root = self.frontier.as_ref().map(Frontier::root);
+            checkpoint::open(note, self.verifier)
+                .is_ok_and(|signed| signed.size == self.leaf && Some(signed.root) == root)
+        });
         if self.floor.is_none()
             && !present.is_empty()
-            && let Some(note) = self.newest.clone()
+            && let Some(note) = copied.or(self.newest.clone())
         {
             let mend = self.mend("checkpoint", self.leaf..self.leaf, "checkpoint file");
             self.changes.push(Change { mend, kind: ChangeKind::Replace(note.into_bytes()) });

@@ -232,11 +232,7 @@ impl<'a> SegmentWalk<'a> {
     }
 
     /// The first whole frame header from `offset` on that is of a later leaf, and where it stands.
-    pub(crate) fn find_frame(
-        &self,
-        offset: u64,
-        beyond_leaf: u64,
-    ) -> io::Result<Option<(u64, FrameHeader)>> {
+    pub(crate) fn find_frame(&self, offset: u64, beyond_leaf: u64) -> io::Result<Option<(u64, FrameHeader)>> {
         const CHUNK: u64 = 1 << 20;
         let mut at = offset;
         while at < self.file_bytes {

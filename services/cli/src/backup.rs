@@ -144,8 +144,11 @@ fn create(command: &Create, json: bool, out: &mut dyn Write) -> anyhow::Result<E
     drop(bar);
     if json {
         let (copied, kept) = (created.bytes_copied, created.segments_kept);
-        json_line(out, &json!({ "bytes_copied": copied, "segments_kept": kept, "seconds": seconds,
-            "manifest": created.manifest }))?;
+        json_line(
+            out,
+            &json!({ "bytes_copied": copied, "segments_kept": kept, "seconds": seconds,
+            "manifest": created.manifest }),
+        )?;
         return Ok(ExitCode::SUCCESS);
     }
     describe(&created.manifest, out)?;
@@ -199,21 +202,21 @@ fn violations(report: &VerifyReport, out: &mut dyn Write) -> anyhow::Result<()> 
 
 fn restore(command: &Restore, json: bool, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
     let mut bar = Progress::start("restore");
-    let manifest = backup::restore(
-        &command.from,
-        &command.data,
-        &command.keys.options()?,
-        &System,
-        &mut |progress| bar.at(progress.events, 0, "events"),
-    )?;
+    let manifest =
+        backup::restore(&command.from, &command.data, &command.keys.options()?, &System, &mut |progress| {
+            bar.at(progress.events, 0, "events")
+        })?;
     drop(bar);
     if json {
         json_line(out, &json!({ "data": command.data, "manifest": manifest }))?;
         return Ok(ExitCode::SUCCESS);
     }
     describe(&manifest, out)?;
-    writeln!(out, "restored to {data}; before the hub starts:\n  simpul backup confirm --data {data} --newest FILE",
-        data = command.data.display())?;
+    writeln!(
+        out,
+        "restored to {data}; before the hub starts:\n  simpul backup confirm --data {data} --newest FILE",
+        data = command.data.display()
+    )?;
     Ok(ExitCode::SUCCESS)
 }
 

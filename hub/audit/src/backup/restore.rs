@@ -42,9 +42,7 @@ impl Confirmation {
     fn load(data: &Path) -> Result<Self, BackupError> {
         let path = data.join(MARKER);
         match fs::read(&path) {
-            Ok(bytes) => {
-                serde_json::from_slice(&bytes).map_err(|_| BackupError::Unfinished(data.to_owned()))
-            }
+            Ok(bytes) => serde_json::from_slice(&bytes).map_err(|_| BackupError::Unfinished(data.to_owned())),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 Err(BackupError::NothingRestored(data.to_owned()))
             }

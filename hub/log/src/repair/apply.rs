@@ -74,7 +74,11 @@ fn write_in_place(path: &Path, offset: u64, bytes: &[u8]) -> io::Result<()> {
     file.sync_all()?;
     let mut back = vec![0; bytes.len()];
     file.read_exact_at(&mut back, offset)?;
-    if back == bytes { Ok(()) } else { Err(io::Error::other("the disk gives back other bytes than were written")) }
+    if back == bytes {
+        Ok(())
+    } else {
+        Err(io::Error::other("the disk gives back other bytes than were written"))
+    }
 }
 
 fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {

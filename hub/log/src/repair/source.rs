@@ -11,7 +11,7 @@ use simpul_tlog::note::NoteVerifier;
 
 use super::{RepairError, at};
 use crate::{
-    disk::File,
+    disk::{self, File},
     frame::Frame,
     keystore,
     pieces::{Piece, Pieces},
@@ -68,6 +68,11 @@ impl Source {
             }
         }
         Ok((next == leaves.end).then_some(frames))
+    }
+
+    /// Its checkpoint file, whatever it says.
+    pub(super) fn checkpoint(&self) -> Option<String> {
+        String::from_utf8(disk::read(&self.dir.join("checkpoint")).ok()?).ok()
     }
 
     /// A row of its key file.

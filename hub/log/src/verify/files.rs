@@ -6,7 +6,13 @@ use serde::Serialize;
 use simpul_tlog::{checkpoint, note::NoteVerifier, stored};
 use simpul_types::Digest;
 
-use crate::{disk::{self, File}, frame::Frame, index::SealedIndex, keystore, segment::SegmentHeader};
+use crate::{
+    disk::{self, File},
+    frame::Frame,
+    index::SealedIndex,
+    keystore,
+    segment::SegmentHeader,
+};
 
 /// A file beside the segments that is not as it was written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -72,12 +78,12 @@ impl<'a> Files<'a> {
         let file = format!("segments/{}", name.replace(".seg", ".idx"));
         let path = self.dir.join(&file);
         let right = match SealedIndex::load(&path) {
-            Ok(Some(index)) => index.is_of(header.first_leaf, header.first_position),
-            Ok(None) => disk::read_if_there(&path).is_ok_and(|file| file.is_none()),
-            Err(_) => false,
+            Some(index) => index.is_of(header.first_leaf, header.first_position),
+            None => disk::read_if_there(&path).is_ok_and(|file| file.is_none()),
         };
         if !right {
-            let what = "index tables are not as they were written; the hub builds them again at its next start";
+            let what =
+                "index tables are not as they were written; the hub builds them again at its next start";
             self.fault(file, Some(header.first_leaf), what);
         }
     }
@@ -93,11 +99,13 @@ impl<'a> Files<'a> {
             self.fault("checkpoint", None, "the checkpoint file is not signed by the log's key");
         }
         if let Some(epoch) = disk::read_if_there(&self.dir.join("epoch"))? {
-            let number = std::str::from_utf8(&epoch).ok().and_then(|text| text.trim_end().parse::<u32>().ok());
+            let number =
+                std::str::from_utf8(&epoch).ok().and_then(|text| text.trim_end().parse::<u32>().ok());
             match number {
                 None => self.fault("epoch", None, "the epoch file is not a number"),
                 Some(number) if complete && number < self.epoch => {
-                    let what = format!("the epoch file says {number}, frames were sealed in epoch {}", self.epoch);
+                    let what =
+                        format!("the epoch file says {number}, frames were sealed in epoch {}", self.epoch);
                     self.fault("epoch", None, what);
                 }
                 Some(_) => {}
@@ -115,7 +123,8 @@ impl<'a> Files<'a> {
             return Ok(());
         };
         let rows: Vec<_> = bytes.chunks(keystore::ROW_BYTES as usize).collect();
-        let good = |slot: usize| keystore::read_row(rows[slot]).is_some_and(|(number, _)| number == slot as u64);
+        let good =
+            |slot: usize| keystore::read_row(rows[slot]).is_some_and(|(number, _)| number == slot as u64);
         let last_good = (0..rows.len()).rev().find(|slot| good(*slot)).map_or(0, |slot| slot as u64 + 1);
         let end = last_good.max(self.slots_end);
         if self.slots_end > rows.len() as u64 {
@@ -125,7 +134,11 @@ impl<'a> Files<'a> {
         for slot in 0..end.min(rows.len() as u64) {
             if !good(slot as usize) {
                 let use_of = if slot < self.slots_end { "a stream uses it" } else { "no stream uses it yet" };
-                self.fault("keys", None, format!("data key of slot {slot} is not as it was written; {use_of}"));
+                self.fault(
+                    "keys",
+                    None,
+                    format!("data key of slot {slot} is not as it was written; {use_of}"),
+                );
             }
         }
         Ok(())

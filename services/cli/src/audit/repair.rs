@@ -35,7 +35,11 @@ pub struct Repair {
 
 pub fn run(command: &Repair, json: bool, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
     for dir in [&command.data, &command.from] {
-        ensure!(dir.join("log").is_dir(), "{} has no folder log: name a data folder or a backup", dir.display());
+        ensure!(
+            dir.join("log").is_dir(),
+            "{} has no folder log: name a data folder or a backup",
+            dir.display()
+        );
     }
     let keys = BackupKeys {
         log: command.log_key.as_deref().map(trust::log_key).transpose()?,
@@ -44,8 +48,7 @@ pub fn run(command: &Repair, json: bool, out: &mut dyn Write) -> anyhow::Result<
     let repaired = repair_data(&command.data, &command.from, &keys)?;
     let mut bar = Progress::start("verify");
     let options = VerifyOptions { log: keys.log, access: keys.access, ..Default::default() };
-    let report =
-        verify_data(&command.data, &options, &mut |progress| bar.at(progress.events, 0, "events"))?;
+    let report = verify_data(&command.data, &options, &mut |progress| bar.at(progress.events, 0, "events"))?;
     drop(bar);
     if json {
         json_line(out, &json!({ "ok": report.ok, "repaired": repaired, "violations": report.violations }))?;
@@ -58,7 +61,11 @@ pub fn run(command: &Repair, json: bool, out: &mut dyn Write) -> anyhow::Result<
         if !repaired.main.quarantined.is_empty() || !repaired.access.quarantined.is_empty() {
             writeln!(out, "the damaged bytes are kept in {}", command.data.join(QUARANTINE).display())?;
         }
-        writeln!(out, "{}", if report.ok { "verified: every byte is as it was written" } else { "NOT VERIFIED" })?;
+        writeln!(
+            out,
+            "{}",
+            if report.ok { "verified: every byte is as it was written" } else { "NOT VERIFIED" }
+        )?;
     }
     Ok(if report.ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
