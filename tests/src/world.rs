@@ -96,7 +96,21 @@ impl World {
     /// # Panics
     /// Where it is not ready in time.
     pub fn hub_from(&self, command: Command) -> Hub {
-        let listen = self.data().join("listen.json");
+        self.start(command, &self.data())
+    }
+
+    /// Starts the hub on another data folder, which its configuration names already.
+    ///
+    /// # Panics
+    /// Where it is not ready in time.
+    pub fn hub_in(&self, data: &Path) -> Hub {
+        let mut command = Command::new(binary("simpul-hub"));
+        command.arg("--config").arg(&self.realm.hub_config);
+        self.start(command, data)
+    }
+
+    fn start(&self, command: Command, data: &Path) -> Hub {
+        let listen = data.join("listen.json");
         fs::remove_file(&listen).ok();
         let mut process = Process::start(command, &self.path().join("hub.log"));
         let listen = process

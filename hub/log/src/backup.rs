@@ -40,7 +40,7 @@ pub struct Copied {
     pub end: u64,
     /// Root of the tree.
     pub root: Digest,
-    /// The signed checkpoint, as it stands in the log's folder.
+    /// The signed checkpoint, as it stands in the log's folder; empty where the log has no frame yet.
     pub checkpoint: String,
     /// The copy's segments, in order.
     pub segments: Vec<CopiedSegment>,
@@ -119,7 +119,13 @@ pub fn copy(
     let note = disk::read_if_there(&note_path).map_err(at(&note_path))?.unwrap_or_default();
     let note = String::from_utf8(note).unwrap_or_default();
     let unsigned = || CopyError::Checkpoint { path: note_path.clone(), verifier: verifier.name().into() };
-    let target = checkpoint::open(&note, verifier).map_err(|_| unsigned())?;
+    let target = match checkpoint::open(&note, verifier) {
+        Ok(target) => target,
+        Err(_) if note.is_empty() && is_empty(from)? => {
+            Checkpoint { origin: verifier.name().into(), size: 0, root: Frontier::empty().root() }
+        }
+        Err(_) => return Err(unsigned()),
+    };
     disk::create_dir_all(&to.join("segments")).map_err(at(to))?;
     let sources = sources(from, &target)?;
     let tree_path = to.join("tree");
@@ -151,6 +157,16 @@ pub fn copy(
     }
     disk::sync_dir(&to.join("segments")).and_then(|()| disk::sync_dir(to)).map_err(at(to))?;
     Ok(Copied { size: target.size, end, root: target.root, checkpoint: note, segments, bytes })
+}
+
+/// Whether a log has no frame yet.
+fn is_empty(dir: &Path) -> Result<bool, CopyError> {
+    let paths = segment::list(dir).map_err(at(dir))?;
+    let [path] = &paths[..] else { return Ok(paths.is_empty()) };
+    let file = File::open(path).map_err(at(path))?;
+    let walk = SegmentWalk::new(&file).map_err(at(path))?;
+    let used = walk.used_behind(segment::PAGE_BYTES).map_err(at(path))?;
+    Ok(used == segment::PAGE_BYTES)
 }
 
 /// A segment of the source that holds leaves below the checkpoint.

@@ -31,11 +31,8 @@ pub(crate) enum Piece {
     /// A frame of which every leaf, record and the trailer were read.
     Frame(FrameRef, Frame),
     Gap(Gap),
-    /// Bytes behind the last frame that no later frame vouches for.
-    Rest {
-        from: u64,
-        fault: Option<FrameFault>,
-    },
+    /// What stands behind the last frame: zeros, or bytes that no later frame vouches for.
+    Rest,
 }
 
 /// Walks a segment.
@@ -139,9 +136,7 @@ impl<'a> Pieces<'a> {
             }
             (None, _) => {
                 self.ended = true;
-                let used = self.walk.used_behind(start)?;
-                let fault = (used > start).then_some(fault);
-                return Ok(Some(Piece::Rest { from: start, fault }));
+                return Ok(Some(Piece::Rest));
             }
         };
         self.walk.offset = end;

@@ -280,7 +280,7 @@ impl<'a> Plan<'a> {
             match piece {
                 Piece::Frame(at, _) => end = at.offset + u64::from(at.length),
                 Piece::Gap(gap) => end = gap.offsets.end,
-                Piece::Rest { .. } => {}
+                Piece::Rest => {}
             }
         }
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
@@ -367,7 +367,7 @@ impl<'a> Plan<'a> {
                     self.gap(&file_name, &gap)?;
                 }
                 // The hub clears a cut write itself and refuses to guess otherwise; what was acknowledged is judged below.
-                Piece::Rest { .. } => {}
+                Piece::Rest => {}
             }
             (self.leaf, self.position) = pieces.place();
         }

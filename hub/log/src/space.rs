@@ -118,7 +118,7 @@ impl Space {
     /// The thread that keeps room, key pool and checkpoint file up with the writer.
     pub(crate) fn run(core: &Core) {
         let space = &core.space;
-        let mut note = CheckpointFile { written: core.shared.head.borrow().size.get(), at: Instant::now() };
+        let mut note = CheckpointFile { written: u64::MAX, at: Instant::now() };
         loop {
             space.keep_up(core, &mut note);
             let state = space.lock();
@@ -193,6 +193,7 @@ impl Space {
 }
 
 struct CheckpointFile {
+    /// Size that the file speaks of; none at first, so that a file that is missing or damaged is written anew.
     written: u64,
     at: Instant,
 }

@@ -7,8 +7,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use serde::{Deserialize, Serialize};
+
+/// Layout of the data folder, as the file `format` says. A folder without that file has layout 1.
+const FORMAT: u32 = 1;
 
 /// Where a hub listens; `<data_dir>/listen.json`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,7 +29,8 @@ pub(crate) struct Folder {
 }
 
 impl Folder {
-    /// Makes the folder where it is missing, and locks it.
+    /// Makes the folder where it is missing, and locks it. One that a newer version wrote, or that was restored from a backup
+    /// and not confirmed, is left as it is.
     pub(crate) fn open(path: &Path) -> anyhow::Result<Self> {
         let mut builder = fs::DirBuilder::new();
         #[cfg(unix)]
@@ -36,11 +40,39 @@ impl Folder {
         let lock = OpenOptions::new().create(true).truncate(false).write(true).open(&file);
         let lock = lock.with_context(|| format!("cannot open {}", file.display()))?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
-            Err(TryLockError::WouldBlock) => bail!("another hub has {} open", path.display()),
-            Err(TryLockError::Error(error)) => {
-                Err(error).with_context(|| format!("cannot lock {}", file.display()))
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                bail!("another hub has {} open; stop it first, or name another data_dir", path.display())
             }
+            Err(TryLockError::Error(error)) => {
+                return Err(error).with_context(|| format!("cannot lock {}", file.display()));
+            }
+        }
+        let folder = Self { path: path.to_owned(), _lock: lock };
+        folder.check_format()?;
+        match simpul_audit::backup::unconfirmed(path) {
+            Some(reason) => bail!(reason),
+            None => Ok(folder),
+        }
+    }
+
+    fn check_format(&self) -> anyhow::Result<()> {
+        let file = self.path.join("format");
+        match fs::read_to_string(&file) {
+            Ok(text) => {
+                let found: u32 =
+                    text.trim().parse().with_context(|| format!("{} is not a number", file.display()))?;
+                ensure!(
+                    found <= FORMAT,
+                    "{} was written by a newer version (format {found}, this one knows {FORMAT}); use that version",
+                    self.path.display()
+                );
+                Ok(())
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                self.replace("format", format!("{FORMAT}\n").as_bytes())
+            }
+            Err(error) => Err(error).with_context(|| format!("cannot read {}", file.display())),
         }
     }
 
@@ -101,5 +133,18 @@ mod tests {
         assert_eq!((second.next_epoch().unwrap(), second.next_epoch().unwrap()), (2, 3));
         fs::write(dir.path().join("epoch"), "x").unwrap();
         assert!(second.next_epoch().is_err(), "an epoch that cannot be read is never guessed");
+    }
+
+    #[test]
+    fn a_folder_of_a_newer_version_or_an_unconfirmed_restore_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let refused = |dir: &Path| Folder::open(dir).err().expect("refused").to_string();
+        fs::write(dir.path().join("format"), "2\n").unwrap();
+        assert!(refused(dir.path()).contains("newer version (format 2"), "{}", refused(dir.path()));
+        fs::write(dir.path().join("format"), "1\n").unwrap();
+        fs::write(dir.path().join(simpul_audit::backup::MARKER), "{").unwrap();
+        assert!(refused(dir.path()).contains("restore again"), "{}", refused(dir.path()));
+        fs::remove_file(dir.path().join(simpul_audit::backup::MARKER)).unwrap();
+        Folder::open(dir.path()).unwrap();
     }
 }

@@ -92,12 +92,12 @@ pub fn restore(
     if !empty {
         return Err(BackupError::NotEmpty(data.to_owned()));
     }
+    if !Manifest::load(backup)?.keys {
+        return Err(BackupError::NoKeys);
+    }
     let (manifest, report) = verify(backup, options, progress)?;
     if let Some(first) = report.violations.first() {
         return Err(BackupError::Damaged(first.to_string()));
-    }
-    if !manifest.keys {
-        return Err(BackupError::NoKeys);
     }
     fs::create_dir_all(data).map_err(at(data))?;
     private(data).map_err(at(data))?;
@@ -120,7 +120,9 @@ pub fn restore(
         for file in &manifest.log(log).files {
             copy_beginning(&from, &to, file)?;
         }
-        replace(&to.join("checkpoint"), manifest.log(log).checkpoint.as_bytes())?;
+        if !manifest.log(log).checkpoint.is_empty() {
+            replace(&to.join("checkpoint"), manifest.log(log).checkpoint.as_bytes())?;
+        }
         replace(&to.join("epoch"), epoch.as_bytes())?;
         let (key, target) = (key_path(backup, log), key_path(data, log));
         fs::copy(&key, &target).map_err(at(&target))?;
