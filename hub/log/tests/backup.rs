@@ -1,4 +1,5 @@
 //! Copies of a log at its checkpoint, beside its writer.
+#![allow(clippy::unwrap_used, reason = "a test")]
 
 mod harness;
 

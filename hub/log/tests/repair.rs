@@ -1,4 +1,5 @@
 //! Damage below the acknowledged head: named, put aside, mended from a copy that proves the same leaves.
+#![allow(clippy::unwrap_used, reason = "a test")]
 
 mod harness;
 
