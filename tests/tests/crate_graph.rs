@@ -13,7 +13,13 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("simpul-policy", &["simpul-proto", "simpul-types"]),
     ("simpul-legality", &["simpul-proto", "simpul-types"]),
     ("simpul-log", &["simpul-types", "simpul-tlog", "simpul-signing"]),
-    ("simpul-audit", &["simpul-proto", "simpul-types", "simpul-log", "simpul-tlog", "simpul-signing"]),
+    // Oversight bodies run it; it knows notes and trees and nothing of the hub.
+    ("simpul-witness", &["simpul-types", "simpul-tlog"]),
+    (
+        "simpul-audit",
+        // The witness crate's client, for the cosignatures of published checkpoints.
+        &["simpul-proto", "simpul-types", "simpul-log", "simpul-tlog", "simpul-signing", "simpul-witness"],
+    ),
     (
         "simpul-admission",
         &[
@@ -92,6 +98,9 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "simpul-legality",
             "simpul-publisher",
             "simpul-connector",
+            // `simpul audit witness` is a process of its own: strict configuration, log lines, signals.
+            "simpul-witness",
+            "simpul-runtime",
         ],
     ),
 ];

@@ -1,12 +1,15 @@
 //! Who looked at what, and the proof that nothing was changed: the access log ([`access`]), reading it back
-//! ([`mod@entries`]), the checkpoint that strangers are shown ([`published`]), the log as static tiles and a stranger's check
-//! of them ([`tiles`]), offline verification of a data folder ([`verify`]) and counting what a replay saw ([`replay`]).
+//! ([`mod@entries`]), the checkpoint that strangers are shown ([`published`]) with the cosignatures of witnesses ([`gather`]),
+//! the log as static tiles and a stranger's check of them ([`tiles`]), offline verification of a data folder ([`verify`]) and
+//! counting what a replay saw ([`replay`]).
 //!
 //! Read [`access`] first.
 
 pub mod access;
 pub mod backup;
 pub mod entries;
+pub mod gather;
+pub mod metrics;
 pub mod published;
 pub mod repair;
 pub mod replay;
@@ -16,6 +19,7 @@ pub mod verify;
 
 pub use access::{AccessDraft, AccessError, AccessLog};
 pub use entries::{Entries, EntryError, EntryFilter, entries};
+pub use gather::{Gatherer, WitnessConfig};
 pub use published::{PublishConfig, Published, Publishing};
 pub use replay::{ReplayCounter, ReplaySummary};
 pub use trust::TrustedKeys;

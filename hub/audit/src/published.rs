@@ -2,8 +2,10 @@
 //!
 //! ```text
 //! acknowledged head ──every interval, if it moved──▶ signed checkpoint ─▶ note ─▶ memory, and <data>/published/<name>
+//!                                                        └─▶ witnesses ─▶ their lines ─▲
 //! ```
 //!
+//! Witnesses that do not answer in time are left out, and asked again: a note of the same tree follows with their lines.
 //! The log signs a checkpoint with every frame, some hundred a second; one in an interval is enough for strangers. The file
 //! is replaced by a rename and not flushed: it is derived, and a start that finds none, or a broken one, makes it anew.
 //!
@@ -23,6 +25,8 @@ use simpul_tlog::checkpoint;
 use simpul_types::LeafIndex;
 use tokio::{sync::watch, task::JoinHandle, time::MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
+
+use crate::{Gatherer, metrics};
 
 /// How often the head is looked at, unless configured.
 pub const INTERVAL: Duration = Duration::from_secs(1);
@@ -89,19 +93,24 @@ impl Publishing {
 }
 
 /// Starts publishing a log's checkpoints. There is a note when this returns. MUST be called inside a tokio runtime.
-pub fn start(config: PublishConfig, reader: Reader) -> Publishing {
-    let first = kept(&config.file, &reader).unwrap_or_else(|| plain(&reader.head()));
+pub fn start(config: PublishConfig, reader: Reader, mut witnesses: Gatherer) -> Publishing {
+    let kept = kept(&config.file, &reader);
+    if let Some(kept) = &kept {
+        witnesses.take_up(&String::from_utf8_lossy(&kept.note), kept.size);
+    }
+    let first = kept.unwrap_or_else(|| Shown::of(&reader.head(), ""));
     let (shown, receiver) = watch::channel(Arc::new(first));
     let degraded = Arc::default();
     let published = Published { shown: receiver, degraded: Arc::clone(&degraded) };
     let stopping = CancellationToken::new();
-    let publisher = Publisher { config, reader, shown, degraded, filed: None };
+    let publisher = Publisher { config, reader, witnesses, shown, degraded, filed: None };
     Publishing { published, task: tokio::spawn(publisher.run(stopping.clone())), stopping }
 }
 
 struct Publisher {
     config: PublishConfig,
     reader: Reader,
+    witnesses: Gatherer,
     shown: watch::Sender<Arc<Shown>>,
     degraded: Arc<Mutex<Option<String>>>,
     /// The note that the file holds.
@@ -115,28 +124,37 @@ impl Publisher {
         loop {
             tokio::select! {
                 () = stopping.cancelled() => break,
-                _ = ticks.tick() => self.round(),
+                _ = ticks.tick() => {}
+            }
+            // A round is bounded by the witnesses' time-out; it is not cut, so that no line is lost.
+            self.round().await;
+        }
+        self.round().await;
+    }
+
+    async fn round(&mut self) {
+        let head = self.reader.head();
+        let (size, shown) = (head.size.get(), Arc::clone(&self.shown.borrow()));
+        if size > shown.size || self.witnesses.wants(size) {
+            let next = Shown::of(&head, &self.witnesses.gather(&head).await);
+            // LOG-3: what is published never goes back.
+            assert!(next.size >= shown.size, "LOG-3: the head went back");
+            if next.note != shown.note {
+                metrics::get().published.inc();
+                self.shown.send_replace(Arc::new(next));
             }
         }
-        self.round();
+        let reason = self.file().or_else(|| self.witnesses.missing());
+        *self.degraded.lock().unwrap_or_else(PoisonError::into_inner) = reason;
     }
 
-    fn round(&mut self) {
-        let head = self.reader.head();
-        let shown = Arc::clone(&self.shown.borrow());
-        if head.size.get() > shown.size {
-            self.shown.send_replace(Arc::new(plain(&head)));
-        }
-        self.file();
-    }
-
-    /// Brings the file up to date; what fails is tried again with the next round.
-    fn file(&mut self) {
+    /// Brings the file up to date and says what is wrong; what fails is tried again with the next round.
+    fn file(&mut self) -> Option<String> {
         let note = self.shown.borrow().note.clone();
         if self.filed.as_ref() == Some(&note) {
-            return;
+            return None;
         }
-        let reason = match replace(&self.config.file, &note) {
+        match replace(&self.config.file, &note) {
             Ok(()) => {
                 self.filed = Some(note);
                 None
@@ -146,13 +164,15 @@ impl Publisher {
                 tracing::warn!(%file, %error, "the published checkpoint could not be written");
                 Some(format!("{file} could not be written: {error}"))
             }
-        };
-        *self.degraded.lock().unwrap_or_else(PoisonError::into_inner) = reason;
+        }
     }
 }
 
-fn plain(head: &Head) -> Shown {
-    Shown { note: Bytes::from(head.checkpoint.clone()), size: head.size.get() }
+impl Shown {
+    /// A head's note with the lines of witnesses under it.
+    fn of(head: &Head, lines: &str) -> Self {
+        Self { note: format!("{}{lines}", head.checkpoint).into(), size: head.size.get() }
+    }
 }
 
 /// The note of an earlier run, where it is this log's.

@@ -6,7 +6,7 @@ mod support;
 
 use std::{fs, path::Path, time::Duration};
 
-use simpul_audit::{PublishConfig, Published, Publishing, published};
+use simpul_audit::{Gatherer, PublishConfig, Published, Publishing, published};
 use simpul_log::Reader;
 use simpul_tlog::checkpoint;
 use support::{Fact, Folder};
@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 fn start(dir: &Path, reader: &Reader) -> Publishing {
     let config =
         PublishConfig { file: dir.join("published/checkpoint"), interval: Duration::from_millis(20) };
-    published::start(config, reader.clone())
+    published::start(config, reader.clone(), Gatherer::new(reader.clone(), Vec::new()))
 }
 
 async fn grown_to(published: &Published, size: u64) {

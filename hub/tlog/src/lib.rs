@@ -9,6 +9,7 @@
 //! Read [`stored`] for the tree as it is kept, [`proof`] for what a verifier does.
 
 pub mod checkpoint;
+pub mod compare;
 pub mod cosignature;
 mod hash;
 pub mod note;

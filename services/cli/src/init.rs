@@ -17,6 +17,7 @@ mod bootstrap;
 mod certificates;
 mod configs;
 mod files;
+mod witness;
 
 use std::path::{Path, PathBuf};
 
@@ -26,6 +27,8 @@ use simpul_types::{AgencyCode, IdSource, Sender, Timestamp, limits};
 
 use certificates::Authority;
 use files::Folder;
+
+pub use witness::{WitnessFolder, WitnessOptions, witness};
 
 /// What to make.
 #[derive(Clone, Debug)]

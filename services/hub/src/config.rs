@@ -100,11 +100,28 @@ pub struct Publish {
     /// How often a new one is published where the log grew; milliseconds.
     #[serde(default = "defaults::publish_interval_ms")]
     pub interval_ms: u64,
+    /// Who is asked to cosign both logs' checkpoints; an outage of theirs delays nothing but their lines.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub witnesses: Vec<Witness>,
+}
+
+/// `[[publish.witnesses]]`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Witness {
+    /// What it is called in log lines and in health.
+    pub name: String,
+    /// Its verifier key, `name+id+key` of type 4.
+    pub vkey: String,
+    /// Its submission prefix, for example `https://witness.example:7480`; plain `http://` for loopback addresses only.
+    pub url: String,
+    /// CA of its certificate, PEM; needed for `https://`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca: Option<ConfigPath>,
 }
 
 impl Default for Publish {
     fn default() -> Self {
-        Self { interval_ms: defaults::publish_interval_ms() }
+        Self { interval_ms: defaults::publish_interval_ms(), witnesses: Vec::new() }
     }
 }
 

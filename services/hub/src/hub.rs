@@ -12,7 +12,7 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
 use simpul_admission::{Admission, fold_directory};
-use simpul_audit::{AccessLog, Publishing, published, verify::leave_verifier_keys};
+use simpul_audit::{AccessLog, Gatherer, Publishing, published, verify::leave_verifier_keys};
 use simpul_log::{Reader, Schema};
 use simpul_projection::{ReadModels, StateKeys};
 use simpul_runtime::{Health, Metrics, System, bind_loopback};
@@ -68,7 +68,8 @@ pub fn check(config: &Config) -> anyhow::Result<()> {
 pub async fn start(config: Config) -> anyhow::Result<Hub> {
     // For the NATS client, which has no way to be told; another one that stands already is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let Material { log, access, verdict, master, authority, bootstrap, tls } = Material::load(&config)?;
+    let Material { log, access, verdict, master, authority, bootstrap, tls, witnesses } =
+        Material::load(&config)?;
     let folder = Folder::open(&config.data_dir)?;
     let epoch = folder.next_epoch()?;
     let listener = TcpListener::bind(config.listen.grpc).await;
@@ -110,10 +111,11 @@ pub async fn start(config: Config) -> anyhow::Result<Hub> {
         let admitted = admission.bootstrap(submission).await;
         admitted.context("directory.bootstrap: is the data folder of another realm?")?;
     }
-    let checkpoints = [
-        published::start(config.publish_config("checkpoint"), reader.clone()),
-        published::start(config.publish_config("access-checkpoint"), access.reader().clone()),
-    ];
+    let publish = |name: &str, reader: &Reader| {
+        let witnesses = Gatherer::new(reader.clone(), witnesses.clone());
+        published::start(config.publish_config(name), reader.clone(), witnesses)
+    };
+    let checkpoints = [publish("checkpoint", &reader), publish("access-checkpoint", access.reader())];
     let state_keys =
         StateKeys { index: master.index_key(), sealer: master.state_key("projection").with_epoch(epoch) };
     let (read_models, projection) = start_projection(&config, reader.clone(), state_keys).await?;
@@ -142,6 +144,7 @@ pub async fn start(config: Config) -> anyhow::Result<Hub> {
     metrics.register(|registry| {
         simpul_log::metrics::register(registry);
         simpul_admission::metrics::register(registry);
+        simpul_audit::metrics::register(registry);
         read_models.register_metrics(registry);
         publisher.metrics().register(registry);
         listener_metrics.register(registry);

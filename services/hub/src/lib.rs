@@ -14,6 +14,6 @@ mod sights;
 mod tls;
 mod vitals;
 
-pub use config::{Config, Directory, Keys, Listen, Log, Nats, Projection, Publish, Tls};
+pub use config::{Config, Directory, Keys, Listen, Log, Nats, Projection, Publish, Tls, Witness};
 pub use folder::Addresses;
 pub use hub::{Hub, check, start};

@@ -2,15 +2,17 @@
 
 use std::path::Path;
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, ensure};
 use bytes::Bytes;
 use prost::Message;
+use simpul_audit::WitnessConfig;
 use simpul_proto::v1;
 use simpul_signing::{MasterKey, SigningKey};
-use simpul_tlog::note::NoteSigner;
+use simpul_tlog::note::{COSIGNATURE_TYPE, NoteSigner, NoteVerifier};
+use simpul_witness::Target;
 
 use crate::{
-    config::{Config, read},
+    config::{Config, Witness, read},
     tls,
 };
 
@@ -23,6 +25,7 @@ pub(crate) struct Material {
     pub(crate) authority: [u8; 32],
     pub(crate) bootstrap: Option<v1::Submission>,
     pub(crate) tls: rustls::ServerConfig,
+    pub(crate) witnesses: Vec<WitnessConfig>,
 }
 
 impl Material {
@@ -51,8 +54,23 @@ impl Material {
             authority: authority.context("directory.authority must be 64 hex digits")?,
             bootstrap,
             tls: tls::server_config(&config.tls)?,
+            witnesses: config.publish.witnesses.iter().map(witness).collect::<Result<_, _>>()?,
         })
     }
+}
+
+fn witness(witness: &Witness) -> anyhow::Result<WitnessConfig> {
+    let Witness { name, vkey, url, ca } = witness;
+    ensure!(!name.is_empty(), "publish.witnesses: name must not be empty");
+    let key = format!("publish.witnesses `{name}`");
+    let verifier: NoteVerifier = vkey.parse().with_context(|| format!("{key}: vkey"))?;
+    ensure!(
+        verifier.key_type() == COSIGNATURE_TYPE,
+        "{key}: vkey is no witness's; `simpul audit witness keygen` makes one of type 4"
+    );
+    let ca = ca.as_ref().map(|path| read(&format!("{key}: ca"), path)).transpose()?;
+    let target = Target::new(url, ca.as_deref()).with_context(|| format!("{key}: url"))?;
+    Ok(WitnessConfig { name: name.clone(), verifier, target })
 }
 
 fn signing_key(key: &str, path: &Path) -> anyhow::Result<SigningKey> {

@@ -1,6 +1,9 @@
-//! `simpul audit checkpoint`: the newest signed checkpoint, checked against the key that the caller already holds.
+//! `simpul audit checkpoint`: the newest signed checkpoint, checked against the key that the caller already holds; or the
+//! published one, with the cosignatures of witnesses, and whether a policy finds them enough.
 
-use std::{io::Write, path::PathBuf};
+mod published;
+
+use std::{io::Write, path::PathBuf, process::ExitCode};
 
 use anyhow::Context;
 use clap::Args;
@@ -20,6 +23,9 @@ pub struct Show {
     /// Keep the checkpoint in this file; `simpul audit proof --old FILE` shows later that the log only grew
     #[arg(long, value_name = "FILE")]
     save: Option<PathBuf>,
+
+    #[command(flatten)]
+    published: published::Source,
 }
 
 pub async fn run(
@@ -27,7 +33,10 @@ pub async fn run(
     connection: &ConnectionArgs,
     json: bool,
     out: &mut dyn Write,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<ExitCode> {
+    if command.published.is_given() {
+        return published::run(&command.published, command.save.as_deref(), json, out).await;
+    }
     let hub = connection.connect().await?;
     let log = connection::required_log_key(&hub.file)?;
     let response =
@@ -64,5 +73,5 @@ pub async fn run(
     if let Some(path) = command.save {
         remark(format_args!("kept in {}", path.display()));
     }
-    Ok(())
+    Ok(ExitCode::SUCCESS)
 }

@@ -82,7 +82,7 @@ fn path(path: &Path) -> String {
 }
 
 /// A TOML string, escaped.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     toml::Value::String(text.into()).to_string()
 }
 
