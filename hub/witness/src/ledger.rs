@@ -58,18 +58,17 @@ pub struct Record {
     pub checkpoint: Checkpoint,
     /// The note with the log's signature and our line.
     pub note: String,
-    /// Time of that line, seconds; 0 where an earlier key of this witness made it.
+    /// Time of that line, seconds.
     pub time_s: u64,
 }
 
 impl Record {
-    /// Reads a record and verifies the log's signature on it, and ours where it is there.
+    /// Reads a record and verifies the log's signature on it, and ours.
     fn parse(note: String, log_keys: &[NoteVerifier], own: &NoteVerifier) -> Result<Self, String> {
         let (_, checkpoint) = judge::read(&note).map_err(|error| error.to_string())?;
-        let mut keys = log_keys.to_vec();
-        judge::signed(&note, &keys).map_err(|error| error.to_string())?;
-        keys.push(own.clone());
-        let opened = SignedNote::open(&note, &keys).map_err(|error| error.to_string())?;
+        judge::signed(&note, log_keys).map_err(|error| format!("log keys: {error}"))?;
+        let opened = SignedNote::open(&note, std::slice::from_ref(own));
+        let opened = opened.map_err(|error| format!("the key of this witness (a new key is a new witness, with a state folder of its own): {error}"))?;
         let times = opened.signatures.iter().filter(|line| own.made(line)).filter_map(cosignature::time_of);
         Ok(Self { checkpoint, time_s: times.max().unwrap_or(0), note })
     }

@@ -79,7 +79,7 @@ fn keys(command: &Compare) -> anyhow::Result<(Vec<NoteVerifier>, Vec<NoteVerifie
         logs.extend(policy.logs().iter().map(|log| log.key.clone()));
         witnesses.extend(policy.witnesses().iter().map(|witness| witness.key.clone()));
     }
-    for text in &command.log_key {
+    if let Some(text) = &command.log_key {
         logs.push(trust::log_key(text)?);
     }
     for text in &command.witnesses {
@@ -106,7 +106,9 @@ fn held(data: &Path, comparison: &Comparison, logs: &[NoteVerifier]) -> anyhow::
         if origin.ends_with("/access") { ("access", Schema::Access) } else { ("log", Schema::Submissions) };
     let key = logs.iter().find(|log| log.name() == origin).context("no key of this origin")?;
     let dir = data.join(folder);
-    let reader = simpul_log::open_reader(&dir, schema, key, None);
+    // Roots need no payloads, so any key will do.
+    let no_payloads = simpul_signing::MasterKey::generate().wrap_key();
+    let reader = simpul_log::open_reader(&dir, schema, key, no_payloads);
     let reader = reader.with_context(|| format!("{} of the origin {origin}", dir.display()))?;
     Ok(Held { first: holds(&reader, &comparison.first)?, second: holds(&reader, &comparison.second)? })
 }
