@@ -59,7 +59,7 @@ impl Projection for Cases {
         };
         if before != Some(case) {
             let key = key::case(&case);
-            if store.get(&key)?.is_none() {
+            if !store.has(&key)? {
                 let named = case_ref.trim();
                 let own = if named.is_empty() { record.to_vec() } else { Vec::new() };
                 store.put_row(key, &Case { case_ref: named.into(), own, opened: event.position.get() });

@@ -10,7 +10,7 @@ use crate::{
     error::{OpenError, StateError},
     read::{ReadModels, Shared},
     runner::{self, Handle},
-    state::State,
+    state::{Room, State},
 };
 
 /// Configuration of the read models.
@@ -18,8 +18,10 @@ use crate::{
 pub struct Config {
     /// Folder of the state; made where it is missing. Everything in it can be deleted while the hub is down.
     pub dir: PathBuf,
-    /// Page cache of the store, bytes.
+    /// Opened pages kept in memory, bytes.
     pub cache_bytes: u64,
+    /// Rows gathered in memory before they are written, bytes; while a disk is behind, three times as much.
+    pub memory_bytes: usize,
     /// Events in one commit. Reads wait while a commit runs, so this bounds how long a look-up may stall.
     pub batch_events_max: usize,
 }
@@ -27,7 +29,7 @@ pub struct Config {
 impl Config {
     /// The defaults for a state in `dir`.
     pub fn new(dir: impl Into<PathBuf>) -> Self {
-        Self { dir: dir.into(), cache_bytes: 128 << 20, batch_events_max: 512 }
+        Self { dir: dir.into(), cache_bytes: 64 << 20, memory_bytes: 32 << 20, batch_events_max: 512 }
     }
 }
 
@@ -55,7 +57,8 @@ pub fn start(config: Config, reader: Reader, keys: StateKeys) -> Result<(ReadMod
     if config.batch_events_max == 0 {
         return Err(OpenError::Config("batch_events_max"));
     }
-    let state = State::open_or_renew(&config.dir, config.cache_bytes, &keys)?;
+    let room = Room { cache_bytes: config.cache_bytes, memory_bytes: config.memory_bytes };
+    let state = State::open_or_renew(&config.dir, room, &keys)?;
     adopt(&state, &reader, &keys)?;
     let tracking = state.tracking()?;
     let shared = Arc::new(Shared::new(state, reader, &tracking));

@@ -5,9 +5,15 @@ use simpul_log::ReadError;
 /// The state or the log behind it could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
-    /// The store.
-    #[error("state store")]
-    Store(#[from] sled::Error),
+    /// The state on disk is not what was written; it is derived again.
+    #[error("the state on disk is damaged: {0}")]
+    Damaged(&'static str),
+    /// Another process has the state open.
+    #[error("another process has the state open")]
+    Locked,
+    /// Rows pile up in memory because they cannot be written.
+    #[error("the state cannot be written to disk: {0}")]
+    Stuck(String),
     /// A row is not one of ours: other keys, another version, or a broken disk.
     #[error("a row of the state does not decode")]
     Row,

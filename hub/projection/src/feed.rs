@@ -109,9 +109,9 @@ impl Walk {
             return state.range(start..=end).next().transpose();
         }
         let from = key::changes(Position::new(self.from.position), u16::MAX);
-        let mut before = state.range(key::CHANGES.to_vec()..=from.clone());
+        let mut before = state.range_back(key::CHANGES.to_vec()..=from.clone());
         // A leaf's rows share its first position; the one that holds `from` may be any of them.
-        let Some(last) = before.next_back().transpose()? else {
+        let Some(last) = before.next().transpose()? else {
             return state.range(from..=end).next().transpose();
         };
         let first = key::position_at(&last.0, 1).unwrap_or_default();

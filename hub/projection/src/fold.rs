@@ -1,12 +1,11 @@
 //! Folds leaves into a batch. The same code runs live and when a state is rebuilt for comparison (PRJ-2).
 
-use simpul_log::{Reader, StoredLeaf};
 use simpul_signing::sha256;
-use simpul_types::{AgencyCode, Leaf, Position};
+use simpul_types::Position;
 
 use crate::{
+    ahead::OpenedLeaf,
     error::StateError,
-    event::{self, Event, Fault, Unreadable},
     feed::LeafChanges,
     key,
     overlay::Overlay,
@@ -17,12 +16,12 @@ use crate::{
 
 /// Folds leaves; holds no state of its own between batches.
 pub(crate) struct Folder {
-    reader: Reader,
     projections: Vec<Box<dyn Projection>>,
 }
 
 /// Writes of a batch that is not committed.
 pub(crate) struct Batch<'a> {
+    state: &'a State,
     overlay: Overlay<'a>,
     tracking: Tracking,
     /// Events folded, gaps included.
@@ -34,7 +33,7 @@ pub(crate) struct Batch<'a> {
 impl<'a> Batch<'a> {
     pub(crate) fn new(state: &'a State) -> Result<Self, StateError> {
         let tracking = state.tracking()?;
-        Ok(Self { overlay: state.overlay(), tracking, events: 0, gaps: 0 })
+        Ok(Self { state, overlay: state.overlay(), tracking, events: 0, gaps: 0 })
     }
 
     /// Position after the last event folded.
@@ -42,68 +41,43 @@ impl<'a> Batch<'a> {
         Position::new(self.tracking.position)
     }
 
-    /// Commits rows and tracking position together (PRJ-1).
-    pub(crate) fn commit(self, state: &State) -> Result<Position, StateError> {
-        let position = self.position();
-        state.commit(self.overlay.into_writes(), &self.tracking)?;
-        Ok(position)
+    /// Commits rows and tracking position together (PRJ-1) and goes on empty; on an error the batch is of no more use.
+    pub(crate) fn commit(&mut self) -> Result<Position, StateError> {
+        let overlay = std::mem::replace(&mut self.overlay, self.state.overlay());
+        self.state.commit(overlay.into_writes(), &self.tracking)?;
+        self.overlay = self.state.overlay();
+        (self.events, self.gaps) = (0, 0);
+        Ok(self.position())
     }
 }
 
 impl Folder {
-    pub(crate) fn new(reader: Reader) -> Self {
-        Self { reader, projections: projection::all() }
+    pub(crate) fn new() -> Self {
+        Self { projections: projection::all() }
     }
 
-    /// Folds one leaf, up to a position.
-    pub(crate) fn leaf(
-        &self,
-        leaf: &StoredLeaf,
-        until: Position,
-        batch: &mut Batch<'_>,
-    ) -> Result<(), StateError> {
-        let source = Leaf::decode(&leaf.bytes).ok().map(|leaf| leaf.statement.sender.agency);
+    /// Folds one leaf.
+    pub(crate) fn leaf(&self, leaf: OpenedLeaf, batch: &mut Batch<'_>) -> Result<(), StateError> {
         let mut changes = LeafChanges::new(leaf.first_position);
-        for stored in leaf.events.iter().filter(|stored| stored.position < until) {
+        for (position, opened) in leaf.events {
             // Assert: the log hands out every position once and in order; a hole here would be a wrong state for ever.
-            assert_eq!(
-                stored.position.get(),
-                batch.tracking.position,
-                "PRJ-2: positions are folded without a hole"
-            );
-            let outcome = match self.read(stored, source.as_ref())? {
+            assert_eq!(position.get(), batch.tracking.position, "PRJ-2: positions are folded without a hole");
+            let outcome = match opened {
                 Ok(event) => projection::fold(&self.projections, &event, &mut batch.overlay)?,
                 Err(fault) => {
                     let gap = Gap { event_type: fault.event_type, reason: fault.why.to_string() };
-                    batch.overlay.put_row(key::gap(stored.position), &gap);
+                    batch.overlay.put_row(key::gap(position), &gap);
                     batch.tracking.gaps += 1;
                     batch.gaps += 1;
                     projection::Outcome::default()
                 }
             };
-            changes.add(stored.position, outcome.record, &outcome.changes);
+            changes.add(position, outcome.record, &outcome.changes);
             batch.tracking.position += 1;
             batch.events += 1;
         }
         changes.write(&mut batch.overlay);
         batch.tracking.leaf = sha256(&[&leaf.bytes]).to_vec();
         Ok(())
-    }
-
-    fn read(
-        &self,
-        stored: &simpul_log::StoredEvent,
-        source: Option<&AgencyCode>,
-    ) -> Result<Result<Event, Fault>, StateError> {
-        let Some(source) = source else {
-            return Ok(Err(Fault { event_type: String::new(), why: Unreadable::Leaf }));
-        };
-        let opened = event::open(&self.reader, stored)?;
-        Ok(opened.map(|(header, payload)| Event {
-            position: stored.position,
-            source: source.clone(),
-            header,
-            payload,
-        }))
     }
 }

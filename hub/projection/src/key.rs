@@ -23,6 +23,9 @@ use data_encoding::HEXLOWER;
 use simpul_signing::IndexKey;
 use simpul_types::Position;
 
+/// Families whose rows are looked up by their whole key, of 17 bytes, and never walked.
+pub(crate) const POINT_FAMILIES: &[u8] = b"CLNPS";
+
 /// An opaque id: the first 16 bytes of a keyed hash.
 pub(crate) type Id = [u8; 16];
 

@@ -13,6 +13,7 @@
 //! Invariants: PRJ-1 rows and tracking position change together; PRJ-2 state is a function of the log prefix.
 //! Read `projection.rs` first.
 
+mod ahead;
 mod cases;
 mod config;
 mod directory;
@@ -25,6 +26,7 @@ mod key;
 mod licences;
 mod metrics;
 mod overlay;
+mod pace;
 mod persons;
 mod projection;
 mod read;
@@ -34,6 +36,7 @@ mod render;
 mod row;
 mod runner;
 mod state;
+mod store;
 
 pub use config::{Config, StateKeys, start};
 pub use document::{Document, classes_of};

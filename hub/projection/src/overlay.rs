@@ -1,6 +1,6 @@
-//! What a batch has written so far, over what the store holds. Rows are in clear here and are sealed when committed.
+//! What a batch has written so far, over what the store holds.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use prost::Message;
 
@@ -8,18 +8,28 @@ use crate::{
     error::StateError,
     key::Blind,
     row,
-    state::{Row, State},
+    store::{Rows, Store, Tables},
 };
 
-/// The store as a projection sees it: reads see the batch's own writes, nothing is on disk before the commit.
+/// The store as a projection sees it: reads see the batch's own writes, nothing is visible to others before the commit.
 pub struct Overlay<'a> {
-    state: &'a State,
-    writes: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+    store: &'a Store,
+    tables: Arc<Tables>,
+    blind: &'a Blind,
+    writes: Rows,
 }
 
 impl<'a> Overlay<'a> {
-    pub(crate) fn new(state: &'a State) -> Self {
-        Self { state, writes: BTreeMap::new() }
+    pub(crate) fn new(store: &'a Store, blind: &'a Blind) -> Self {
+        Self { store, tables: store.tables(), blind, writes: Rows::default() }
+    }
+
+    /// Hands the value of the row at a key to `take`.
+    fn with<R>(&self, key: &[u8], take: impl FnOnce(&[u8]) -> R) -> Result<Option<R>, StateError> {
+        match self.writes.get(key) {
+            Some(written) => Ok(written.as_deref().map(take)),
+            None => self.store.get_in(&self.tables, key, take),
+        }
     }
 
     /// The row at a key.
@@ -27,47 +37,33 @@ impl<'a> Overlay<'a> {
     /// # Errors
     /// The store.
     pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StateError> {
-        match self.writes.get(key) {
-            Some(written) => Ok(written.clone()),
-            None => self.state.get(key),
-        }
+        self.with(key, <[u8]>::to_vec)
+    }
+
+    /// Whether there is a row at a key.
+    ///
+    /// # Errors
+    /// The store.
+    pub fn has(&self, key: &[u8]) -> Result<bool, StateError> {
+        Ok(self.with(key, |_| ())?.is_some())
     }
 
     /// Writes a row.
     pub fn put(&mut self, key: Vec<u8>, value: Vec<u8>) {
-        self.writes.insert(key, Some(value));
+        self.writes.put(key, Some(value));
     }
 
     /// Removes a row.
     pub fn delete(&mut self, key: Vec<u8>) {
-        self.writes.insert(key, None);
-    }
-
-    /// All rows of a prefix, in the order of their keys.
-    ///
-    /// # Errors
-    /// The store.
-    pub fn scan(&self, prefix: &[u8]) -> Result<Vec<Row>, StateError> {
-        let mut rows: BTreeMap<Vec<u8>, Vec<u8>> = self.state.scan(prefix).collect::<Result<_, _>>()?;
-        let written = self.writes.range(prefix.to_vec()..).take_while(|(key, _)| key.starts_with(prefix));
-        for (key, value) in written {
-            match value {
-                Some(value) => rows.insert(key.clone(), value.clone()),
-                None => rows.remove(key),
-            };
-        }
-        Ok(rows.into_iter().collect())
+        self.writes.put(key, None);
     }
 
     pub(crate) fn blind(&self) -> &'a Blind {
-        &self.state.blind
+        self.blind
     }
 
     pub(crate) fn row<R: Message + Default>(&self, key: &[u8]) -> Result<Option<R>, StateError> {
-        match self.writes.get(key) {
-            Some(written) => written.as_deref().map(row::decode).transpose(),
-            None => self.state.row(key),
-        }
+        self.with(key, row::decode)?.transpose()
     }
 
     pub(crate) fn put_row(&mut self, key: Vec<u8>, row: &impl Message) {
@@ -77,13 +73,13 @@ impl<'a> Overlay<'a> {
     /// Writes a row unless the same one stands there.
     pub(crate) fn put_if_other(&mut self, key: Vec<u8>, row: &impl Message) -> Result<(), StateError> {
         let bytes = row::encode(row);
-        if self.get(&key)?.as_deref() != Some(&bytes) {
+        if self.with(&key, |known| known == bytes)? != Some(true) {
             self.put(key, bytes);
         }
         Ok(())
     }
 
-    pub(crate) fn into_writes(self) -> BTreeMap<Vec<u8>, Option<Vec<u8>>> {
+    pub(crate) fn into_writes(self) -> Rows {
         self.writes
     }
 }

@@ -6,15 +6,16 @@ use simpul_log::Reader;
 use simpul_types::Position;
 
 use crate::{
+    ahead,
     config::{self, StateKeys},
     error::StateError,
     fold::{Batch, Folder},
-    state::{State, StateDigest},
+    state::{Room, State, StateDigest},
 };
 
 /// Events in one commit; nobody reads beside it.
 const BATCH_EVENTS: usize = 4_096;
-const CACHE_BYTES: u64 = 128 << 20;
+const ROOM: Room = Room { cache_bytes: 64 << 20, memory_bytes: 32 << 20 };
 
 /// What to rebuild.
 #[derive(Clone, Debug)]
@@ -45,7 +46,7 @@ pub fn rebuild_digest(
     rebuild: &Rebuild,
     progress: &mut dyn FnMut(Position, Position),
 ) -> Result<StateDigest, StateError> {
-    let state = State::open(&rebuild.scratch, CACHE_BYTES, keys)?;
+    let state = State::open(&rebuild.scratch, ROOM, keys)?;
     let digest = build(&state, reader, keys, rebuild, progress);
     drop(state);
     std::fs::remove_dir_all(&rebuild.scratch)?;
@@ -58,7 +59,7 @@ pub fn rebuild_digest(
 /// # Errors
 /// The store, also where another process has it open.
 pub fn stored_digest(dir: &Path, keys: &StateKeys) -> Result<StateDigest, StateError> {
-    State::open(dir, CACHE_BYTES, keys)?.digest()
+    State::open(dir, ROOM, keys)?.digest()
 }
 
 fn build(
@@ -69,20 +70,18 @@ fn build(
     progress: &mut dyn FnMut(Position, Position),
 ) -> Result<StateDigest, StateError> {
     config::begin(state, keys)?;
-    let folder = Folder::new(reader.clone());
-    let mut scan = reader.scan(Position::ZERO);
+    state.pace().hurry(true);
+    let folder = Folder::new();
     let mut batch = Batch::new(state)?;
-    while batch.position() < rebuild.until {
-        let Some(leaves) = scan.next_frame()? else { break };
-        for leaf in leaves.iter().filter(|leaf| leaf.first_position < rebuild.until) {
-            folder.leaf(leaf, rebuild.until, &mut batch)?;
-            if batch.events >= BATCH_EVENTS {
-                progress(batch.commit(state)?, rebuild.until);
-                batch = Batch::new(state)?;
-            }
+    let scan = reader.scan(Position::ZERO);
+    ahead::each(scan, reader, rebuild.until, state.pace(), |leaf| {
+        folder.leaf(leaf, &mut batch)?;
+        if batch.events >= BATCH_EVENTS {
+            progress(batch.commit()?, rebuild.until);
         }
-    }
-    progress(batch.commit(state)?, rebuild.until);
+        Ok(true)
+    })?;
+    progress(batch.commit()?, rebuild.until);
     state.trim_changes(rebuild.changes_from)?;
     state.digest()
 }

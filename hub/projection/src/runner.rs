@@ -3,23 +3,26 @@
 //! A fault of the disk or the store throws the batch away; it is folded again after a pause, for as long as it takes, and
 //! health says so meanwhile. An event that cannot be read is a gap row and a number in health; it stops nothing.
 
-use std::{sync::Arc, thread::JoinHandle, time::Duration};
+use std::{cell::Cell, sync::Arc, thread::JoinHandle, time::Duration};
 
 use simpul_log::{Head, Scan};
-use simpul_types::{Position, background::run_when_idle};
+use simpul_types::Position;
 use tokio::sync::watch;
 
 use crate::{
+    ahead::{self, OpenedLeaf},
     error::{OpenError, StateError},
     fold::{Batch, Folder},
     read::Shared,
 };
 
-/// How long events are gathered before they are folded. A batch costs the store about as much for one event as for fifty,
-/// and the processors belong to those who wait for receipts; readers see an event this much later.
+/// How long events are gathered before they are folded: waking up costs more than folding a few events, and the
+/// processors belong to those who wait for receipts. Readers see an event this much later.
 const GATHER: Duration = Duration::from_millis(5);
 /// So far behind, the projection claims its share of the processor, whatever else goes on.
 const BEHIND_EVENTS: u64 = 100_000;
+/// So far behind, leaves are read and opened on a thread of their own.
+const AHEAD_EVENTS: u64 = 4_096;
 /// Pause before a failed batch is folded again.
 const RETRY: Duration = Duration::from_secs(2);
 
@@ -55,16 +58,17 @@ pub(crate) fn start(shared: Arc<Shared>, batch_events_max: usize) -> Result<Hand
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(OpenError::Thread)?;
     let runner = Runner {
-        folder: Folder::new(shared.reader.clone()),
+        folder: Folder::new(),
         heads: shared.reader.subscribe(),
         shared: Arc::clone(&shared),
         stopped,
         batch_events_max,
+        paced: Cell::new(None),
     };
     let thread = std::thread::Builder::new()
         .name("projection".into())
         .spawn(move || {
-            run_when_idle(true);
+            runner.shared.state.pace().follow(&mut None);
             let _alarm = Alarm(Arc::clone(&runner.shared));
             runner.run(&runtime);
         })
@@ -89,6 +93,8 @@ struct Runner {
     heads: watch::Receiver<Arc<Head>>,
     stopped: watch::Receiver<bool>,
     batch_events_max: usize,
+    /// The pace of this thread.
+    paced: Cell<Option<bool>>,
 }
 
 impl Runner {
@@ -136,36 +142,48 @@ impl Runner {
 
     /// Folds everything up to the acknowledged head.
     fn catch_up(&self, scan: &mut Option<Scan>) -> Result<(), StateError> {
-        let state = &self.shared.state;
+        let (state, reader) = (&self.shared.state, &self.shared.reader);
         let mut batch = Batch::new(state)?;
+        if reader.head().end.get().saturating_sub(batch.position().get()) > AHEAD_EVENTS {
+            let ahead = reader.scan(batch.position());
+            ahead::each(ahead, reader, Position::new(u64::MAX), state.pace(), |leaf| {
+                self.fold(leaf, &mut batch)?;
+                Ok(!self.is_stopped())
+            })?;
+        }
         let scan = match scan {
             Some(scan) if scan.position() == batch.position() => scan,
-            other => other.insert(self.shared.reader.scan(batch.position())),
+            other => other.insert(reader.scan(batch.position())),
         };
         while !self.is_stopped() {
-            let Some(leaves) = scan.next_frame()? else {
-                return self.commit(batch);
-            };
-            for leaf in &leaves {
-                self.folder.leaf(leaf, Position::new(u64::MAX), &mut batch)?;
-                // Only between leaves: the feed has one row per leaf.
-                if batch.events >= self.batch_events_max {
-                    self.commit(batch)?;
-                    batch = Batch::new(state)?;
-                }
+            let Some(leaves) = scan.next_frame()? else { break };
+            for leaf in leaves {
+                self.fold(ahead::open(reader, leaf, Position::new(u64::MAX))?, &mut batch)?;
             }
         }
-        self.commit(batch)
+        self.commit(&mut batch)
     }
 
-    fn commit(&self, batch: Batch<'_>) -> Result<(), StateError> {
+    /// Folds a leaf and commits a full batch; only between leaves, since the feed has one row per leaf.
+    fn fold(&self, leaf: OpenedLeaf, batch: &mut Batch<'_>) -> Result<(), StateError> {
+        self.folder.leaf(leaf, batch)?;
+        if batch.events >= self.batch_events_max {
+            self.commit(batch)?;
+        }
+        Ok(())
+    }
+
+    fn commit(&self, batch: &mut Batch<'_>) -> Result<(), StateError> {
         if batch.events == 0 {
             return Ok(());
         }
         let (events, gaps) = (batch.events, batch.gaps);
-        let position = batch.commit(&self.shared.state)?;
+        let position = batch.commit()?;
         let behind = self.heads.borrow().end.get().saturating_sub(position.get());
-        run_when_idle(behind < BEHIND_EVENTS);
+        self.shared.state.pace().hurry(behind >= BEHIND_EVENTS);
+        let mut last = self.paced.take();
+        self.shared.state.pace().follow(&mut last);
+        self.paced.set(last);
         self.shared.advanced(position, events, gaps);
         Ok(())
     }

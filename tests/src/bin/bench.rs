@@ -12,7 +12,7 @@ use clap::Parser;
 use simpul_signing::MasterKey;
 use simpul_tests::{
     World,
-    bench::{floors, legality, measure::Row, replay, report, submit},
+    bench::{floors, fold, legality, measure::Row, replay, report, resident_mib, size, submit},
 };
 use simpul_tlog::note::NoteVerifier;
 
@@ -29,6 +29,12 @@ struct Arguments {
     /// Placements to load before the legality checks.
     #[arg(long, default_value_t = 1_000_000)]
     persons: u64,
+    /// Events to fold into the read models.
+    #[arg(long, default_value_t = 1_000_000)]
+    events: u64,
+    /// Fold them once more at the end, and compare the digests.
+    #[arg(long)]
+    compare: bool,
     /// Folder for data and result; lies on the disk that is measured.
     #[arg(long, default_value = "target/bench")]
     out: PathBuf,
@@ -75,6 +81,11 @@ async fn run(arguments: &Arguments) -> anyhow::Result<Vec<Row>> {
             rows.push(progress(submit::run(&client, &next, callers, batch, time).await));
         }
         hub.stop();
+    }
+    if wanted("fold") {
+        rows.extend(
+            fold::run(&arguments.out, arguments.events, arguments.compare).await.into_iter().map(progress),
+        );
     }
     if wanted("legality") {
         rows.extend(checks(arguments, time).await?);
@@ -133,21 +144,6 @@ fn space(data: &Path) -> Row {
         .map(|part| format!("{part} {} MiB", size(&data.join(part)) >> 20));
     row.note = parts.join(", ");
     row
-}
-
-fn size(path: &Path) -> u64 {
-    let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
-    entries
-        .map(|entry| {
-            if entry.path().is_dir() { size(&entry.path()) } else { entry.metadata().map_or(0, |m| m.len()) }
-        })
-        .sum()
-}
-
-fn resident_mib(process: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
-    let line = status.lines().find(|line| line.starts_with("VmRSS"));
-    line.and_then(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok()).unwrap_or(0) >> 10
 }
 
 fn progress(row: Row) -> Row {

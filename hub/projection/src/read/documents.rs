@@ -102,7 +102,7 @@ impl ReadModels {
 impl Shared {
     fn find_case(&self, text: &str) -> Result<Option<Id>, StateError> {
         let named = cases::id(&self.state.blind, text);
-        if self.state.get(&key::case(&named))?.is_some() {
+        if self.state.has(&key::case(&named))? {
             return Ok(Some(named));
         }
         let number = cases::report_id(&self.state.blind, text);

@@ -53,8 +53,8 @@ impl Shared {
         if row.newest.at() < until {
             return Ok(Some((kind, row.newest)));
         }
-        let mut earlier = self.state.range(key::earlier_of(record)..key::earlier(record, until));
-        let Some(item) = earlier.next_back() else { return Ok(None) };
+        let mut earlier = self.state.range_back(key::earlier_of(record)..key::earlier(record, until));
+        let Some(item) = earlier.next() else { return Ok(None) };
         Ok(Some((kind, crate::row::decode(&item?.1)?)))
     }
 
@@ -78,7 +78,7 @@ impl Shared {
         {
             positions.push(row.newest.at());
         }
-        let earlier = self.state.range(key::earlier_of(record)..key::earlier(record, until)).rev();
+        let earlier = self.state.range_back(key::earlier_of(record)..key::earlier(record, until));
         for item in earlier.take(limit.saturating_sub(positions.len())) {
             positions.push(key::position_at(&item?.0, 17).ok_or(StateError::Row)?);
         }

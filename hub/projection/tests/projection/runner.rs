@@ -78,7 +78,7 @@ fn pii_1_nothing_that_names_a_person_a_case_or_a_report_is_in_clear_on_disk() {
             assert!(!found, "{canary} in {}", path.display());
         }
     }
-    assert!(bytes > 1_000);
+    assert!(bytes > 500, "{bytes} bytes of state");
 }
 
 /// One of the things that sources do, over few persons, cases and streams, so that they meet.
