@@ -1,6 +1,7 @@
 //! The benchmarks: one hub in a realm of its own, everything on (mutual TLS, producer signatures, sealing, one flush per
 //! group commit, access log), and beside every figure the floors of the same machine in the same run.
 
+pub mod cpu;
 pub mod floors;
 pub mod fold;
 pub mod legality;

@@ -76,13 +76,14 @@ impl Authorized {
             return Err(future_dated("statement.created_at_us".into()));
         }
         let sender = &submission.statement.sender;
-        let mut ids =
-            HashSet::with_capacity(if submission.events.len() > 1 { submission.events.len() } else { 0 });
+        let several = submission.events.len() > 1;
+        let room = if several { submission.events.len() } else { 0 };
+        let mut ids = HashSet::with_capacity_and_hasher(room, foldhash::fast::RandomState::default());
         for (index, Event { header, payload, .. }) in submission.events.iter().enumerate() {
             if header.occurred_at > latest {
                 return Err(future_dated(format!("events[{index}].header.occurred_at_us")));
             }
-            if submission.events.len() > 1 && !ids.insert(header.event_id) {
+            if several && !ids.insert(header.event_id) {
                 return Err(Rejection::new(RejectReason::EventIdReused, "twice in this submission")
                     .at(format!("events[{index}].header.event_id")));
             }

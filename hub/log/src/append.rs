@@ -7,7 +7,7 @@
 //! ```
 
 use std::{
-    collections::VecDeque,
+    collections::{HashMap, VecDeque},
     io,
     path::PathBuf,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError},
@@ -214,33 +214,30 @@ impl Appender {
     fn index(&self, draft: &Draft) -> Result<Vec<(u64, Sealer)>, AppendError> {
         let keystore = &self.core.shared.keystore;
         let key_error = |error: &dyn std::fmt::Display| AppendError::Poisoned(format!("data key: {error}"));
+        let streams: Vec<StreamKey> =
+            draft.records.iter().map(|record| index::stream_key(&record.stream)).collect();
         let mut index = self.core.shared.index.write().unwrap_or_else(PoisonError::into_inner);
-        let mut keys: Vec<(u64, Sealer)> = Vec::with_capacity(draft.records.len());
-        let mut places: Vec<StreamKey> = Vec::with_capacity(draft.records.len());
-        for record in &draft.records {
-            let stream = index::stream_key(&record.stream);
-            let same = places.iter().rposition(|other| *other == stream).map(|at| keys[at].clone());
-            let key = match (same, index.head(&stream)) {
-                (Some(key), _) => key,
-                (None, Some(head)) => {
-                    (head.slot, keystore.key(head.slot).map_err(|error| key_error(&error))?)
+        let mut keys: Vec<(u64, Sealer)> = Vec::with_capacity(streams.len());
+        // Streams that this draft begins, by the number of their first record.
+        let mut begun: HashMap<StreamKey, usize, foldhash::fast::RandomState> = HashMap::default();
+        for (number, stream) in streams.iter().enumerate() {
+            let key = match (index.head(stream), begun.get(stream)) {
+                (Some(head), _) => (head.slot, keystore.key(head.slot).map_err(|error| key_error(&error))?),
+                (None, Some(first)) => keys[*first].clone(),
+                (None, None) => {
+                    begun.insert(*stream, number);
+                    keystore.take().map_err(|error| match error.kind() {
+                        io::ErrorKind::StorageFull | io::ErrorKind::FileTooLarge => AppendError::DiskFull,
+                        _ => key_error(&error),
+                    })?
                 }
-                (None, None) => keystore.take().map_err(|error| match error.kind() {
-                    io::ErrorKind::StorageFull | io::ErrorKind::FileTooLarge => AppendError::DiskFull,
-                    _ => key_error(&error),
-                })?,
             };
             keys.push(key);
-            places.push(stream);
         }
-        for (number, (record, stream)) in draft.records.iter().zip(places).enumerate() {
-            let position = self.next_position + number as u64;
-            index.push_event(EventEntry {
-                position,
-                event_id: record.event_id,
-                stream,
-                slot: keys[number].0,
-            });
+        index.reserve(streams.len());
+        for (number, (record, stream)) in draft.records.iter().zip(streams).enumerate() {
+            let (position, slot) = (self.next_position + number as u64, keys[number].0);
+            index.push_event(EventEntry { position, event_id: record.event_id, stream, slot });
         }
         let (submission_id, chain) = (draft.submission_id, draft.chain.clone());
         index.push_leaf(LeafEntry { leaf: self.next_leaf, submission_id, chain });
@@ -454,6 +451,10 @@ impl Core {
         for waiter in ready.waiters {
             waiter.send(outcome.clone()).ok();
         }
+        // Derived data: nobody waits for it.
+        if let Err(error) = self.shared.tree().write() {
+            tracing::warn!(%error, "the tree file could not be written; its hashes stay in memory");
+        }
     }
 
     fn write_frame(&self, disk: &mut Disk, ready: &ReadyFrame) -> io::Result<()> {
@@ -475,11 +476,7 @@ impl Core {
         disk.segment.push_frame(at);
         disk.offset += length;
         self.space.advance(disk.offset);
-        let mut tree = self.shared.tree();
-        tree.push(&ready.hashes);
-        if let Err(error) = tree.write() {
-            tracing::warn!(%error, "the tree file could not be written; its hashes stay in memory");
-        }
+        self.shared.tree().push(&ready.hashes);
         Ok(())
     }
 

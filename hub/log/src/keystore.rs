@@ -26,8 +26,8 @@ use crate::{
 };
 
 pub(crate) const ROW_BYTES: u64 = 128;
-/// Opened keys kept in memory; a key schedule is about half a KiB.
-const CACHE_KEYS_MAX: usize = 8_192;
+/// Opened keys kept in memory, in each of two generations; a key schedule is about half a KiB.
+const GENERATION_KEYS_MAX: usize = 16_384;
 
 /// Keys made and flushed at once.
 const REFILL_KEYS: usize = 1_024;
@@ -41,7 +41,36 @@ pub(crate) struct Keystore {
     pool: Mutex<VecDeque<(u64, Sealer)>>,
     /// Slot of the next row to be made; held while rows are made.
     next: Mutex<u64>,
-    cache: Mutex<HashMap<u64, Sealer>>,
+    cache: Mutex<Cache>,
+}
+
+/// Opened keys by slot. When the young generation is full it becomes the old one, so what was not asked for since is
+/// forgotten and what was is not.
+#[derive(Default)]
+struct Cache {
+    young: Generation,
+    old: Generation,
+}
+
+type Generation = HashMap<u64, Sealer, foldhash::fast::RandomState>;
+
+impl Cache {
+    fn get(&mut self, slot: u64) -> Option<Sealer> {
+        if let Some(key) = self.young.get(&slot) {
+            return Some(key.clone());
+        }
+        let key = self.old.remove(&slot)?;
+        self.insert(slot, key.clone());
+        Some(key)
+    }
+
+    fn insert(&mut self, slot: u64, key: Sealer) {
+        if self.young.len() >= GENERATION_KEYS_MAX {
+            std::mem::swap(&mut self.young, &mut self.old);
+            self.young.clear();
+        }
+        self.young.insert(slot, key);
+    }
 }
 
 /// Why a slot gave no key.
@@ -130,7 +159,7 @@ impl Keystore {
         loop {
             let taken = self.pool().pop_front();
             if let Some((slot, key)) = taken {
-                self.remember(slot, &key);
+                self.cache().insert(slot, key.clone());
                 return Ok((slot, key));
             }
             self.refill()?;
@@ -139,20 +168,16 @@ impl Keystore {
 
     /// The key of a slot that is in use.
     pub(crate) fn key(&self, slot: u64) -> Result<Sealer, KeyError> {
-        if let Some(key) = self.cache.lock().unwrap_or_else(PoisonError::into_inner).get(&slot) {
-            return Ok(key.clone());
+        if let Some(key) = self.cache().get(slot) {
+            return Ok(key);
         }
         let key = self.load(slot)?;
-        self.remember(slot, &key);
+        self.cache().insert(slot, key.clone());
         Ok(key)
     }
 
-    fn remember(&self, slot: u64, key: &Sealer) {
-        let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
-        if cache.len() >= CACHE_KEYS_MAX {
-            cache.clear();
-        }
-        cache.insert(slot, key.clone());
+    fn cache(&self) -> MutexGuard<'_, Cache> {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn load(&self, slot: u64) -> Result<Sealer, KeyError> {

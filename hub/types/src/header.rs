@@ -1,5 +1,7 @@
 //! The public part of an event.
 
+use std::fmt;
+
 use bytes::Bytes;
 use prost::Message;
 use simpul_proto::v1;
@@ -66,12 +68,21 @@ impl Header {
     /// # Errors
     /// MALFORMED, OVERSIZED or UNKNOWN_VERSION, naming the field.
     pub fn decode(bytes: &Bytes, path: &str) -> Result<Self, Rejection> {
+        Self::decode_beside(bytes, &path, None)
+    }
+
+    /// The same beside a header of the same submission, whose names it mostly shares.
+    pub(crate) fn decode_beside(
+        bytes: &Bytes,
+        path: &dyn fmt::Display,
+        beside: Option<&Self>,
+    ) -> Result<Self, Rejection> {
         let malformed = |field: &str, message: &str| {
             Rejection::new(RejectReason::Malformed, message).at(format!("{path}{field}"))
         };
         if bytes.len() > limits::HEADER_BYTES_MAX {
             let message = format!("at most {} bytes", limits::HEADER_BYTES_MAX);
-            return Err(Rejection::new(RejectReason::Oversized, message).at(path));
+            return Err(Rejection::new(RejectReason::Oversized, message).at(path.to_string()));
         }
         let wire = v1::EventHeader::decode(bytes.clone()).map_err(|_| malformed("", "not an EventHeader"))?;
         if wire.version != 1 {
@@ -106,11 +117,17 @@ impl Header {
         }
         Ok(Self {
             event_id: EventId::from_wire(&wire.event_id).map_err(id_error(".event_id"))?,
-            event_type: wire.r#type.parse().map_err(id_error(".type"))?,
+            event_type: match beside.filter(|beside| beside.event_type.as_str() == wire.r#type) {
+                Some(beside) => beside.event_type.clone(),
+                None => wire.r#type.parse().map_err(id_error(".type"))?,
+            },
             stream: wire.stream.parse().map_err(id_error(".stream"))?,
             expected,
             occurred_at: Timestamp::from_us(wire.occurred_at_us),
-            purpose: wire.purpose.parse().map_err(id_error(".purpose"))?,
+            purpose: match beside.filter(|beside| beside.purpose.as_str() == wire.purpose) {
+                Some(beside) => beside.purpose.clone(),
+                None => wire.purpose.parse().map_err(id_error(".purpose"))?,
+            },
             legal_basis: text(".legal_basis", wire.legal_basis)?,
             data_category: wire.data_category,
             payload_commitment: commitment.map_err(|_| malformed(".payload_commitment", "32 bytes"))?,

@@ -138,7 +138,7 @@ impl Event {
             return Err(malformed("events", "as many as statement.event_count says"));
         }
         let mut total = 0;
-        let mut events = Vec::with_capacity(wire.len());
+        let mut events: Vec<Self> = Vec::with_capacity(wire.len());
         for (index, event) in wire.into_iter().enumerate() {
             let size = event.header.len() + event.salt.len() + event.payload.len();
             total += size;
@@ -153,7 +153,9 @@ impl Event {
             if event.salt.len() != limits::SALT_BYTES {
                 return Err(malformed(&format!("events[{index}].salt"), "32 bytes"));
             }
-            let header = Header::decode(&event.header, &format!("events[{index}].header"))?;
+            let beside = events.last().map(|event| &event.header);
+            let path = format_args!("events[{index}].header");
+            let header = Header::decode_beside(&event.header, &path, beside)?;
             events.push(Self {
                 header_bytes: event.header,
                 header,

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use simpul_connector::Client;
+use simpul_connector::{Client, EventDraft};
 
 use super::measure::{Row, closed_loop, row};
 use crate::drafts;
@@ -16,24 +16,71 @@ use crate::drafts;
 /// Payload of one event, bytes; the peers' figures are at the same size.
 pub const PAYLOAD_BYTES: usize = 600;
 
+/// Name of a workload.
+pub fn name(callers: usize, batch: usize) -> String {
+    if batch == 1 { format!("c{callers}") } else { format!("{callers}x{batch}") }
+}
+
+/// Events of a benchmark: what a caller gives the client, at the cost of a copy of the payload.
+#[derive(Clone)]
+pub struct Source {
+    next: Arc<AtomicU64>,
+    template: EventDraft,
+    payload: Arc<[u8]>,
+    /// Where the placement's number stands in the payload, eight digits.
+    number_at: usize,
+    /// Events of one stream.
+    per_stream: u64,
+}
+
+impl Source {
+    /// Placements of [`PAYLOAD_BYTES`], `per_stream` to a stream.
+    ///
+    /// # Panics
+    /// Never: the payload holds its number.
+    pub fn new(per_stream: u64) -> Self {
+        let template = drafts::placement_draft(0, PAYLOAD_BYTES);
+        let payload: Arc<[u8]> = template.payload.as_ref().into();
+        let number_at = payload.windows(8).position(|window| window == b"00000000").expect("a number");
+        Self { next: Arc::default(), template, payload, number_at, per_stream }
+    }
+
+    /// The next `count` events.
+    ///
+    /// # Panics
+    /// Never: the names are valid.
+    pub fn take(&self, count: u64) -> Vec<EventDraft> {
+        let from = self.next.fetch_add(count, Ordering::Relaxed);
+        (from..from + count).map(|number| self.draft(number)).collect()
+    }
+
+    /// One event in so many begins a stream; the others go on with streams that began up to some thousand records ago,
+    /// as a registry's changes do.
+    fn draft(&self, number: u64) -> EventDraft {
+        const RECORDS_APART: u64 = 1_000;
+        let (round, turn) = (number / self.per_stream, number % self.per_stream);
+        let record = round + (self.per_stream - 1 - turn) * RECORDS_APART;
+        let mut payload = self.payload.to_vec();
+        let digits = format!("{record:08}");
+        payload[self.number_at..self.number_at + 8].copy_from_slice(&digits.as_bytes()[..8]);
+        EventDraft {
+            stream: format!("sisko-placement/t{record}").parse().expect("a valid stream"),
+            payload: payload.into(),
+            ..self.template.clone()
+        }
+    }
+}
+
 /// `callers` callers, each with `batch` events a call.
 ///
 /// # Panics
 /// Where a submission is refused.
-pub async fn run(
-    client: &Client,
-    next: &Arc<AtomicU64>,
-    callers: usize,
-    batch: usize,
-    time: Duration,
-) -> Row {
-    let name = if batch == 1 { format!("c{callers}") } else { format!("{callers}x{batch}") };
-    let (client, next) = (client.clone(), Arc::clone(next));
+pub async fn run(client: &Client, source: &Source, callers: usize, batch: usize, time: Duration) -> Row {
+    let name = name(callers, batch);
+    let (client, source) = (client.clone(), source.clone());
     let call = move |_, _| {
-        let (client, from) = (client.clone(), next.fetch_add(batch as u64, Ordering::Relaxed));
+        let (client, drafts) = (client.clone(), source.take(batch as u64));
         async move {
-            let drafts = from..from + batch as u64;
-            let drafts = drafts.map(|number| drafts::placement_draft(number, PAYLOAD_BYTES)).collect();
             client.submit(drafts).await.expect("accepted");
         }
     };

@@ -3,7 +3,6 @@
 use std::{
     io::Write,
     path::{Path, PathBuf},
-    sync::{Arc, atomic::AtomicU64},
     time::{Duration, Instant},
 };
 
@@ -12,7 +11,7 @@ use clap::Parser;
 use simpul_signing::MasterKey;
 use simpul_tests::{
     World,
-    bench::{floors, fold, legality, measure::Row, replay, report, resident_mib, size, submit},
+    bench::{cpu, floors, fold, legality, measure::Row, replay, report, resident_mib, size, submit},
 };
 use simpul_tlog::note::NoteVerifier;
 
@@ -44,6 +43,13 @@ struct Arguments {
     /// Only workloads whose name contains this.
     #[arg(long, default_value = "")]
     only: String,
+    /// Events of one stream in the submission workloads. A placement's record has some twenty over its life; 1 is the
+    /// worst case, a data key for every event.
+    #[arg(long, default_value_t = 10)]
+    events_per_stream: u64,
+    /// Submission workloads to run, for example `c1,16x100`; all without it.
+    #[arg(long, value_delimiter = ',')]
+    submit: Vec<String>,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -76,9 +82,18 @@ async fn run(arguments: &Arguments) -> anyhow::Result<Vec<Row>> {
         let mut config = world.config("kp2mi", "sisko");
         config.in_flight_max = arguments.in_flight;
         let client = simpul_connector::Client::connect(config).await.context("connecting")?;
-        let next = Arc::new(AtomicU64::new(0));
+        let source = submit::Source::new(arguments.events_per_stream);
         for (callers, batch) in [(1, 1), (16, 1), (64, 1), (256, 1), (4, 100), (16, 100), (4, 1_000)] {
-            rows.push(progress(submit::run(&client, &next, callers, batch, time).await));
+            let name = submit::name(callers, batch);
+            if arguments.submit.is_empty() || arguments.submit.contains(&name) {
+                let before = [hub.process.id(), std::process::id()].map(cpu::spent);
+                let mut row = submit::run(&client, &source, callers, batch, time).await;
+                let after = [hub.process.id(), std::process::id()].map(cpu::spent);
+                let events = row.events_per_s * time.as_secs_f64();
+                let [hub, client] = [0, 1].map(|side: usize| after[side].since(&before[side], events));
+                row.note = format!("processor us/event: hub {hub}, client {client}");
+                rows.push(progress(row));
+            }
         }
         hub.stop();
     }
