@@ -9,7 +9,10 @@ use simpul_types::{AgencyCode, Leaf, Position};
 
 use crate::{
     error::StateError,
-    event::{self, Event, Fault, Unreadable},
+    event::{
+        Event, Unreadable,
+        gist::{self, Fault},
+    },
     pace::Pace,
 };
 
@@ -29,11 +32,11 @@ pub(crate) fn open(reader: &Reader, leaf: StoredLeaf, until: Position) -> Result
     let mut events = Vec::with_capacity(leaf.events.len());
     for stored in leaf.events.iter().filter(|stored| stored.position < until) {
         let opened = match &source {
-            Some(source) => event::open(reader, stored)?.map(|(header, payload)| Event {
+            Some(source) => gist::open(reader, stored)?.map(|(header, content)| Event {
                 position: stored.position,
                 source: AgencyCode::clone(source),
                 header,
-                payload,
+                content,
             }),
             None => Err(Fault { event_type: String::new(), why: Unreadable::Leaf }),
         };

@@ -13,7 +13,7 @@ use simpul_types::View;
 
 use crate::{
     error::StateError,
-    event::{Event, Payload},
+    event::{Event, gist::Content},
     key::{self, Blind, Id},
     overlay::Overlay,
     projection::{Outcome, Projection},
@@ -41,14 +41,14 @@ fn own_id(blind: &Blind, record: &Id) -> Id {
 impl Projection for Cases {
     fn fold(&self, event: &Event, store: &mut Overlay<'_>, outcome: &mut Outcome) -> Result<(), StateError> {
         let Some(record) = outcome.record else { return Ok(()) };
-        let case_ref = match &event.payload {
-            Payload::Report(report) => {
+        let case_ref = match &event.content {
+            Content::Report(report) => {
                 let number = report_id(store.blind(), &report.lp_number);
-                store.put_if_other(key::report(&number), &Pointer::to(&record))?;
+                store.put_if_other(&key::report(&number), &Pointer::to(&record))?;
                 &report.related_case_ref
             }
-            Payload::Intake(intake) => &intake.case_ref,
-            Payload::Screening(screening) => &screening.case_ref,
+            Content::Intake(intake) => &intake.case_ref,
+            Content::Screening(screening) => &screening.case_ref,
             _ => return Ok(()),
         };
         let before = outcome.before.as_ref().and_then(|before| key::one(&before.newest.case));
@@ -62,9 +62,9 @@ impl Projection for Cases {
             if !store.has(&key)? {
                 let named = case_ref.trim();
                 let own = if named.is_empty() { record.to_vec() } else { Vec::new() };
-                store.put_row(key, &Case { case_ref: named.into(), own, opened: event.position.get() });
+                store.put_row(&key, &Case { case_ref: named.into(), own, opened: event.position.get() });
             }
-            store.put_if_other(key::member(&case, &record), &Pointer::default())?;
+            store.put_if_other(&key::member(&case, &record), &Pointer::default())?;
         }
         outcome.case = Some(case);
         outcome.changes.push((View::Case, case));

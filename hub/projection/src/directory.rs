@@ -5,7 +5,7 @@ use data_encoding::HEXLOWER;
 
 use crate::{
     error::StateError,
-    event::{Event, Payload},
+    event::{Event, gist::Content},
     key,
     overlay::Overlay,
     projection::{Outcome, Projection},
@@ -18,17 +18,17 @@ pub(crate) struct Directory;
 impl Projection for Directory {
     fn fold(&self, event: &Event, store: &mut Overlay<'_>, _: &mut Outcome) -> Result<(), StateError> {
         let position = event.position.get();
-        match &event.payload {
-            Payload::Agency(agency) => {
+        match &event.content {
+            Content::Agency(agency) => {
                 let row = Participant { name: agency.name.clone(), kind: agency.kind.clone(), position };
-                store.put_row(key::agency(&agency.code), &row);
+                store.put_row(&key::agency(&agency.code), &row);
             }
-            Payload::Connector(connector) => {
+            Content::Connector(connector) => {
                 let name = connector.connector.clone();
                 let row = Participant { name, kind: String::new(), position };
-                store.put_row(key::connector(&connector.agency, &connector.connector), &row);
+                store.put_row(&key::connector(&connector.agency, &connector.connector), &row);
             }
-            Payload::Key(registered) => {
+            Content::Key(registered) => {
                 let digest = simpul_signing::sha256(&[&registered.public_key]);
                 let row = PublicKey {
                     agency: registered.agency.clone(),
@@ -39,19 +39,19 @@ impl Projection for Directory {
                     revoked_at: 0,
                     position,
                 };
-                store.put_row(key::public_key(&HEXLOWER.encode(&digest[..8])), &row);
+                store.put_row(&key::public_key(&HEXLOWER.encode(&digest[..8])), &row);
             }
-            Payload::KeyRevoked(revoked) => {
+            Content::KeyRevoked(revoked) => {
                 let key = key::public_key(&revoked.key_id);
                 if let Some(mut row) = store.row::<PublicKey>(&key)? {
                     row.revoked_at = revoked.revoked_at_us;
                     row.position = position;
-                    store.put_row(key, &row);
+                    store.put_row(&key, &row);
                 }
             }
-            Payload::Policy(policy) => {
+            Content::Policy(policy) => {
                 let row = Participant { name: policy.version.clone(), kind: String::new(), position };
-                store.put_row(key::POLICY.to_vec(), &row);
+                store.put_row(key::POLICY, &row);
             }
             _ => {}
         }

@@ -6,18 +6,18 @@ use simpul_log::{KeyError, ReadError, Reader, StoredEvent};
 use simpul_proto::{directory, embassy, police, registry, v1};
 use simpul_types::{AgencyCode, Header, Position};
 
-use crate::row::Kind;
+pub(crate) mod gist;
 
 /// One event, ready to be folded. Holds personal data: no `Debug`.
 pub struct Event {
     /// Where it stands.
-    pub position: Position,
+    pub(crate) position: Position,
     /// Agency that submitted it.
-    pub source: AgencyCode,
-    /// Its public part.
-    pub header: Header,
-    /// Its private part.
-    pub payload: Payload,
+    pub(crate) source: AgencyCode,
+    /// What folding needs of its public part.
+    pub(crate) header: gist::Header,
+    /// What folding needs of its private part.
+    pub(crate) content: gist::Content,
 }
 
 /// A decoded payload. Holds personal data: no `Debug`.
@@ -79,18 +79,6 @@ impl Payload {
         }
     }
 
-    /// Kind of source record that it is a snapshot of.
-    pub(crate) fn kind(&self) -> Option<Kind> {
-        match self {
-            Self::Placement(_) => Some(Kind::Placement),
-            Self::Licence(_) => Some(Kind::Licence),
-            Self::Report(_) => Some(Kind::Report),
-            Self::Intake(_) => Some(Kind::Intake),
-            Self::Screening(_) => Some(Kind::Screening),
-            _ => None,
-        }
-    }
-
     /// What it says about persons; the order is that of [`crate::row::Snapshot::persons`].
     pub(crate) fn claims(&self) -> Vec<&v1::PersonClaim> {
         match self {
@@ -103,32 +91,18 @@ impl Payload {
     }
 }
 
-/// An event that is at fault itself, which no retry changes.
-pub(crate) struct Fault {
-    /// Empty where the header does not say.
-    pub(crate) event_type: String,
-    pub(crate) why: Unreadable,
-}
-
-/// Header and payload of a stored event. `Ok(Err(_))` where the event itself is at fault.
+/// Header and payload of a stored event, whole; `None` where it does not decode or open, for example because its key is
+/// destroyed.
 ///
 /// # Errors
 /// The disk.
-pub(crate) fn open(
-    reader: &Reader,
-    stored: &StoredEvent,
-) -> Result<Result<(Header, Payload), Fault>, ReadError> {
-    let Ok(header) = Header::decode(&stored.header, "header") else {
-        return Ok(Err(Fault { event_type: String::new(), why: Unreadable::Header }));
-    };
-    let fault = |why| Ok(Err(Fault { event_type: header.event_type.as_str().to_owned(), why }));
+pub(crate) fn open(reader: &Reader, stored: &StoredEvent) -> Result<Option<(Header, Payload)>, ReadError> {
+    let Ok(header) = Header::decode(&stored.header, "header") else { return Ok(None) };
     let opened = match reader.open_payload(stored) {
         Ok(opened) => opened,
-        Err(ReadError::Sealed(_) | ReadError::Key(KeyError::Slot(_))) => return fault(Unreadable::Key),
+        Err(ReadError::Sealed(_) | ReadError::Key(KeyError::Slot(_))) => return Ok(None),
         Err(error) => return Err(error),
     };
-    match Payload::decode(header.event_type.as_str(), opened.payload) {
-        Ok(payload) => Ok(Ok((header, payload))),
-        Err(why) => fault(why),
-    }
+    let payload = Payload::decode(header.event_type.as_str(), opened.payload);
+    Ok(payload.ok().map(|payload| (header, payload)))
 }

@@ -48,16 +48,17 @@ impl LeafChanges {
     pub(crate) fn add(&mut self, position: Position, record: Option<Id>, changes: &[(View, Id)]) {
         for (n, (view, id)) in changes.iter().enumerate() {
             let view = View::ALL.iter().position(|one| one == view).unwrap_or_default() as u32;
-            let record = record.map(|id| id.to_vec()).unwrap_or_default();
+            let record = record.filter(|record| record != id).map(|id| id.to_vec()).unwrap_or_default();
             let row = ChangeRow { position: position.get(), n: n as u32, view, id: id.to_vec(), record };
             self.entries.push(row);
         }
     }
 
     pub(crate) fn write(self, store: &mut Overlay<'_>) {
-        for (chunk, entries) in self.entries.chunks(CHANGES_PER_ROW).enumerate() {
-            let row = Changes { entries: entries.to_vec() };
-            store.put_row(key::changes(self.first, chunk as u16), &row);
+        let mut entries = self.entries.into_iter();
+        for chunk in 0..entries.len().div_ceil(CHANGES_PER_ROW) {
+            let row = Changes { entries: entries.by_ref().take(CHANGES_PER_ROW).collect() };
+            store.put_row(&key::changes(self.first, chunk as u16), &row);
         }
     }
 }
@@ -120,10 +121,11 @@ impl Walk {
 }
 
 fn entry(row: &ChangeRow) -> Option<Entry> {
+    let id = key::one(&row.id)?;
     Some(Entry {
         key: ChangeKey { position: row.position, n: u16::try_from(row.n).ok()? },
         view: *View::ALL.get(row.view as usize)?,
-        id: key::one(&row.id)?,
-        record: key::one(&row.record)?,
+        id,
+        record: if row.record.is_empty() { id } else { key::one(&row.record)? },
     })
 }

@@ -66,7 +66,7 @@ impl Folder {
                 Ok(event) => projection::fold(&self.projections, &event, &mut batch.overlay)?,
                 Err(fault) => {
                     let gap = Gap { event_type: fault.event_type, reason: fault.why.to_string() };
-                    batch.overlay.put_row(key::gap(position), &gap);
+                    batch.overlay.put_row(&key::gap(position), &gap);
                     batch.tracking.gaps += 1;
                     batch.gaps += 1;
                     projection::Outcome::default()

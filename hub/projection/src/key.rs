@@ -71,6 +71,15 @@ pub(crate) fn one(bytes: &[u8]) -> Option<Id> {
     bytes.try_into().ok()
 }
 
+/// Key of a row that is never walked: family and id.
+pub(crate) type PointKey = [u8; 17];
+
+fn point(family: u8, id: &Id) -> PointKey {
+    let mut key = [family; 17];
+    key[1..].copy_from_slice(id);
+    key
+}
+
 fn join(family: u8, parts: &[&[u8]]) -> Vec<u8> {
     let mut key = Vec::with_capacity(1 + parts.iter().map(|part| part.len()).sum::<usize>());
     key.push(family);
@@ -80,8 +89,8 @@ fn join(family: u8, parts: &[&[u8]]) -> Vec<u8> {
     key
 }
 
-pub(crate) fn record(id: &Id) -> Vec<u8> {
-    join(b'S', &[id])
+pub(crate) fn record(id: &Id) -> PointKey {
+    point(b'S', id)
 }
 
 pub(crate) fn earlier(id: &Id, position: Position) -> Vec<u8> {
@@ -92,8 +101,8 @@ pub(crate) fn earlier_of(id: &Id) -> Vec<u8> {
     join(b'E', &[id])
 }
 
-pub(crate) fn node(id: &Id) -> Vec<u8> {
-    join(b'P', &[id])
+pub(crate) fn node(id: &Id) -> PointKey {
+    point(b'P', id)
 }
 
 pub(crate) fn person_record(person: &Id, record: &Id) -> Vec<u8> {
@@ -112,12 +121,12 @@ pub(crate) fn conflicts(person: &Id) -> Vec<u8> {
     join(b'X', &[person])
 }
 
-pub(crate) fn licence(id: &Id) -> Vec<u8> {
-    join(b'L', &[id])
+pub(crate) fn licence(id: &Id) -> PointKey {
+    point(b'L', id)
 }
 
-pub(crate) fn case(id: &Id) -> Vec<u8> {
-    join(b'C', &[id])
+pub(crate) fn case(id: &Id) -> PointKey {
+    point(b'C', id)
 }
 
 pub(crate) fn member(case: &Id, record: &Id) -> Vec<u8> {
@@ -128,8 +137,8 @@ pub(crate) fn members(case: &Id) -> Vec<u8> {
     join(b'K', &[case])
 }
 
-pub(crate) fn report(id: &Id) -> Vec<u8> {
-    join(b'N', &[id])
+pub(crate) fn report(id: &Id) -> PointKey {
+    point(b'N', id)
 }
 
 pub(crate) fn agency(code: &str) -> Vec<u8> {

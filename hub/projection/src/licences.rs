@@ -5,7 +5,7 @@ use simpul_types::View;
 
 use crate::{
     error::StateError,
-    event::{Event, Payload},
+    event::{Event, gist::Content},
     key::{self, Blind, Id},
     overlay::Overlay,
     projection::{Outcome, Projection},
@@ -22,7 +22,7 @@ pub(crate) fn id(blind: &Blind, number: &str) -> Id {
 
 impl Projection for Licences {
     fn fold(&self, event: &Event, store: &mut Overlay<'_>, outcome: &mut Outcome) -> Result<(), StateError> {
-        let (Payload::Licence(licence), Some(record)) = (&event.payload, outcome.record) else {
+        let (Content::Licence(licence), Some(record)) = (&event.content, outcome.record) else {
             return Ok(());
         };
         let number = id(store.blind(), &licence.licence_no);
@@ -30,10 +30,10 @@ impl Projection for Licences {
         if let Some(old) = before.filter(|old| *old != number) {
             let holder: Option<Pointer> = store.row(&key::licence(&old))?;
             if holder == Some(Pointer::to(&record)) {
-                store.delete(key::licence(&old));
+                store.delete(&key::licence(&old));
             }
         }
-        store.put_if_other(key::licence(&number), &Pointer::to(&record))?;
+        store.put_if_other(&key::licence(&number), &Pointer::to(&record))?;
         outcome.licence = Some(number);
         outcome.changes.push((View::Licence, number));
         Ok(())

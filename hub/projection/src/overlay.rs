@@ -27,7 +27,7 @@ impl<'a> Overlay<'a> {
     /// Hands the value of the row at a key to `take`.
     fn with<R>(&self, key: &[u8], take: impl FnOnce(&[u8]) -> R) -> Result<Option<R>, StateError> {
         match self.writes.get(key) {
-            Some(written) => Ok(written.as_deref().map(take)),
+            Some(written) => Ok(written.map(take)),
             None => self.store.get_in(&self.tables, key, take),
         }
     }
@@ -49,13 +49,13 @@ impl<'a> Overlay<'a> {
     }
 
     /// Writes a row.
-    pub fn put(&mut self, key: Vec<u8>, value: Vec<u8>) {
-        self.writes.put(key, Some(value));
+    pub fn put(&mut self, key: &[u8], value: &[u8]) {
+        self.writes.put(key, |buffer| buffer.extend_from_slice(value));
     }
 
     /// Removes a row.
-    pub fn delete(&mut self, key: Vec<u8>) {
-        self.writes.put(key, None);
+    pub fn delete(&mut self, key: &[u8]) {
+        self.writes.remove(key);
     }
 
     pub(crate) fn blind(&self) -> &'a Blind {
@@ -66,15 +66,15 @@ impl<'a> Overlay<'a> {
         self.with(key, row::decode)?.transpose()
     }
 
-    pub(crate) fn put_row(&mut self, key: Vec<u8>, row: &impl Message) {
-        self.put(key, row::encode(row));
+    pub(crate) fn put_row(&mut self, key: &[u8], row: &impl Message) {
+        self.writes.put(key, |buffer| row::append(row, buffer));
     }
 
     /// Writes a row unless the same one stands there.
-    pub(crate) fn put_if_other(&mut self, key: Vec<u8>, row: &impl Message) -> Result<(), StateError> {
+    pub(crate) fn put_if_other(&mut self, key: &[u8], row: &impl Message) -> Result<(), StateError> {
         let bytes = row::encode(row);
-        if self.with(&key, |known| known == bytes)? != Some(true) {
-            self.put(key, bytes);
+        if self.with(key, |known| known == bytes)? != Some(true) {
+            self.put(key, &bytes);
         }
         Ok(())
     }

@@ -11,12 +11,12 @@
 //! Whenever further identifiers of the same claim lead to somebody else, they keep leading there, and a conflict stands
 //! on both persons.
 
-use simpul_proto::registry::{EvidenceKind, EvidenceResult, PlacementRecorded};
+use simpul_proto::registry::{EvidenceKind, EvidenceResult};
 use simpul_types::identity::{CardNumber, Mrz, Nik, Passport};
 
 use crate::{
     error::StateError,
-    event::{Event, Payload},
+    event::{Event, gist},
     key::{self, Blind, Id},
     overlay::Overlay,
     projection::{Outcome, Projection},
@@ -54,16 +54,21 @@ pub(crate) struct Persons;
 impl Projection for Persons {
     fn fold(&self, event: &Event, store: &mut Overlay<'_>, outcome: &mut Outcome) -> Result<(), StateError> {
         let Some(record) = outcome.record else { return Ok(()) };
-        let of_one = !matches!(event.payload, Payload::Report(_));
-        for (n, claim) in event.payload.claims().into_iter().enumerate() {
+        let of_one = !matches!(event.content, gist::Content::Report(_));
+        for (n, claim) in event.content.claims().enumerate() {
             let mut identifiers = Identifiers::new(store.blind());
             identifiers.claim(claim);
-            if let Payload::Placement(placement) = &event.payload {
+            if let gist::Content::Placement(placement) = &event.content {
                 identifiers.evidence(placement);
             }
-            let unnamed = store.blind().id("person/unnamed", &format!("{}/{n}", key::text(&record)));
-            let fallback = if identifiers.found.is_empty() || of_one { Some(unnamed) } else { None };
-            let person = attach(store, &identifiers.found, fallback, &record, event.position.get())?;
+            let none = identifiers.found.is_empty();
+            // An unnamed person was made by an earlier event of the same record, or there is none.
+            let unnamed = if none || (of_one && outcome.before.is_some()) {
+                Some(store.blind().id("person/unnamed", &format!("{}/{n}", key::text(&record))))
+            } else {
+                None
+            };
+            let person = attach(store, &identifiers.found, unnamed, &record, event.position.get())?;
             outcome.persons.push(person);
         }
         Ok(())
@@ -90,7 +95,7 @@ impl<'a> Identifiers<'a> {
     }
 
     /// What the source says; a number of the wrong form links nothing.
-    fn claim(&mut self, claim: &simpul_proto::v1::PersonClaim) {
+    fn claim(&mut self, claim: &gist::Claim) {
         if let Ok(nik) = Nik::parse(&claim.nik) {
             self.add(IdentifierKind::Nik, nik.as_str());
         }
@@ -107,19 +112,19 @@ impl<'a> Identifiers<'a> {
     }
 
     /// Numbers of the passports and cards that the registry found good.
-    fn evidence(&mut self, placement: &PlacementRecorded) {
+    fn evidence(&mut self, placement: &gist::Placement) {
         for evidence in &placement.evidence {
             if matches!(evidence.result(), EvidenceResult::Invalid) {
                 continue;
             }
             match evidence.kind() {
                 EvidenceKind::Passport => {
-                    if let Ok(passport) = Passport::parse(&evidence.number) {
+                    if let Ok(passport) = Passport::parse(text(&evidence.number)) {
                         self.add(IdentifierKind::Passport, passport.as_str());
                     }
                 }
                 EvidenceKind::WorkerCard => {
-                    if let Ok(card) = CardNumber::parse(&evidence.number) {
+                    if let Ok(card) = CardNumber::parse(text(&evidence.number)) {
                         self.add(IdentifierKind::Card, card.as_str());
                     }
                 }
@@ -128,6 +133,11 @@ impl<'a> Identifiers<'a> {
         }
         self.found.sort_by_key(|(kind, _)| *kind);
     }
+}
+
+/// A number as text; what is no text is no number.
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap_or_default()
 }
 
 /// Finds or makes the person of a claim, links its identifiers and notes the record that speaks of it.
@@ -142,11 +152,15 @@ fn attach(
     let mut unlinked = Vec::new();
     let mut hits: Vec<Id> = Vec::new();
     let mut by_nik = None;
+    let mut seen = Vec::with_capacity(identifiers.len());
     for (kind, id) in identifiers {
-        match store.row::<Node>(&key::node(id))? {
+        let node = store.row::<Node>(&key::node(id))?;
+        let alias = node.as_ref().map(|node| key::one(&node.alias));
+        seen.push((*id, node));
+        match alias {
             None => unlinked.push(*id),
-            Some(node) => {
-                let person = key::one(&node.alias).unwrap_or(*id);
+            Some(alias) => {
+                let person = alias.unwrap_or(*id);
                 if *kind == IdentifierKind::Nik && by_nik.is_none() {
                     by_nik = Some(person);
                 }
@@ -171,20 +185,19 @@ fn attach(
                 .expect("a claim without identifiers has an unnamed person"),
         },
     };
-    let before: Option<Node> = store.row(&key::node(&person))?;
+    let before = match seen.into_iter().find(|(id, _)| *id == person) {
+        Some((_, node)) => node,
+        None => store.row::<Node>(&key::node(&person))?,
+    };
     let mut node = before.clone().unwrap_or_default();
-    if node.nik.is_empty()
-        && let Some(nik) = nik
-    {
-        node.nik = nik.to_vec();
-    }
+    node.has_nik |= nik.is_some();
     node.linked |= !identifiers.is_empty();
     speak_of(store, &person, &mut node, record)?;
     if before.as_ref() != Some(&node) {
-        store.put_row(key::node(&person), &node);
+        store.put_row(&key::node(&person), &node);
     }
     for id in unlinked.into_iter().filter(|id| *id != person) {
-        store.put_row(key::node(&id), &Node::alias_of(&person));
+        store.put_row(&key::node(&id), &Node::alias_of(&person));
     }
     for other in hits.into_iter().filter(|other| *other != person) {
         conflict(store, &person, &other, position)?;
@@ -197,7 +210,7 @@ fn attach(
 fn without_nik(store: &Overlay<'_>, persons: &[Id]) -> Result<Option<Id>, StateError> {
     for person in persons {
         let node: Node = store.row(&key::node(person))?.unwrap_or_default();
-        if node.nik.is_empty() {
+        if !node.has_nik {
             return Ok(Some(*person));
         }
     }
@@ -217,7 +230,7 @@ fn conflict(store: &mut Overlay<'_>, person: &Id, other: &Id, position: u64) -> 
         store.row(&key)?.unwrap_or(Conflict { first: position, last: position, times: 0 });
     row.last = position;
     row.times += 1;
-    store.put_row(key, &row);
+    store.put_row(&key, &row);
     Ok(())
 }
 
@@ -232,5 +245,5 @@ fn speak_of(store: &mut Overlay<'_>, person: &Id, node: &mut Node, record: &Id) 
         return Ok(());
     }
     node.more = true;
-    store.put_if_other(key::person_record(person, record), &Pointer::default())
+    store.put_if_other(&key::person_record(person, record), &Pointer::default())
 }

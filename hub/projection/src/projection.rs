@@ -63,10 +63,10 @@ pub(crate) fn fold(
     store: &mut Overlay<'_>,
 ) -> Result<Outcome, StateError> {
     let mut outcome = Outcome::default();
-    if let Some(kind) = event.payload.kind() {
+    if let Some(kind) = event.content.kind() {
         // Kind and stream: one stream of two kinds of events is two records.
         let field = format!("record/{}", kind as i32);
-        let record = store.blind().id(&field, event.header.stream.as_str());
+        let record = store.blind().id(&field, &event.header.stream);
         outcome.before = store.row(&key::record(&record))?;
         outcome.record = Some(record);
     }

@@ -4,7 +4,7 @@ use simpul_types::View;
 
 use crate::{
     error::StateError,
-    event::{Event, Payload},
+    event::{Event, gist::Content},
     key,
     overlay::Overlay,
     projection::{Outcome, Projection},
@@ -16,11 +16,11 @@ pub(crate) struct Records;
 
 impl Projection for Records {
     fn fold(&self, event: &Event, store: &mut Overlay<'_>, outcome: &mut Outcome) -> Result<(), StateError> {
-        let (Some(id), Some(kind)) = (outcome.record, event.payload.kind()) else { return Ok(()) };
+        let (Some(id), Some(kind)) = (outcome.record, event.content.kind()) else { return Ok(()) };
         let newest = Snapshot {
             position: event.position.get(),
             source: event.source.as_str().into(),
-            observed_at: event.header.occurred_at.as_us(),
+            observed_at: event.header.occurred_at_us,
             persons: outcome.persons.concat(),
             case: outcome.case.map(|id| id.to_vec()).unwrap_or_default(),
             licence: outcome.licence.map(|id| id.to_vec()).unwrap_or_default(),
@@ -28,11 +28,11 @@ impl Projection for Records {
         let mut versions = 1;
         if let Some(before) = &outcome.before {
             let position = simpul_types::Position::new(before.newest.position);
-            store.put_row(key::earlier(&id, position), &before.newest);
+            store.put_row(&key::earlier(&id, position), &before.newest);
             versions += before.versions;
         }
-        store.put_row(key::record(&id), &Record { kind: kind as i32, versions, newest });
-        if matches!(event.payload, Payload::Placement(_)) {
+        store.put_row(&key::record(&id), &Record { kind: kind as i32, versions, newest });
+        if matches!(event.content, Content::Placement(_)) {
             outcome.changes.push((View::Placement, id));
         }
         Ok(())

@@ -13,14 +13,19 @@ use prost::Message;
 use crate::{error::StateError, key::Id};
 
 /// Version of every row.
-pub(crate) const VERSION: u8 = 1;
+pub(crate) const VERSION: u8 = 2;
 
 /// Encodes a row.
 pub(crate) fn encode(row: &impl Message) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(1 + row.encoded_len());
-    bytes.push(VERSION);
-    row.encode_raw(&mut bytes);
+    append(row, &mut bytes);
     bytes
+}
+
+/// The same, behind what the buffer holds.
+pub(crate) fn append(row: &impl Message, buffer: &mut Vec<u8>) {
+    buffer.push(VERSION);
+    row.encode_raw(buffer);
 }
 
 /// Decodes a row.
@@ -107,9 +112,9 @@ pub(crate) struct Node {
     /// The person this identifier belongs to; empty where this is the person itself.
     #[prost(bytes = "vec", tag = "1")]
     pub alias: Vec<u8>,
-    /// Identifier row of the person's NIK; empty while none is known.
-    #[prost(bytes = "vec", tag = "2")]
-    pub nik: Vec<u8>,
+    /// Whether a NIK of the person is known.
+    #[prost(bool, tag = "2")]
+    pub has_nik: bool,
     /// The first records that speak of the person, 16 bytes each; further ones have rows of their own.
     #[prost(bytes = "vec", tag = "3")]
     pub records: Vec<u8>,
@@ -175,7 +180,7 @@ pub(crate) struct ChangeRow {
     /// Which document.
     #[prost(bytes = "vec", tag = "4")]
     pub id: Vec<u8>,
-    /// The record whose event it is.
+    /// The record whose event it is; empty where that is the document itself.
     #[prost(bytes = "vec", tag = "5")]
     pub record: Vec<u8>,
 }
@@ -243,6 +248,6 @@ mod tests {
         assert_eq!(bytes, [VERSION, 0x08, 3, 0x10, 9, 0x18, 2], "golden vector of the row format");
         assert_eq!(decode::<Conflict>(&bytes).unwrap(), row);
         assert!(decode::<Conflict>(&[]).is_err());
-        assert!(decode::<Conflict>(&[2, 0x08, 3]).is_err(), "a version of tomorrow");
+        assert!(decode::<Conflict>(&[VERSION + 1, 0x08, 3]).is_err(), "a version of tomorrow");
     }
 }

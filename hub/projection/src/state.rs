@@ -113,7 +113,7 @@ impl State {
 
     /// Writes a batch and the tracking position in one step. Invariant PRJ-1: a crash leaves both or neither.
     pub(crate) fn commit(&self, mut rows: Rows, tracking: &Tracking) -> Result<(), StateError> {
-        rows.put(key::TRACKING.to_vec(), Some(row::encode(tracking)));
+        rows.put(key::TRACKING, |buffer| row::append(tracking, buffer));
         self.store.commit(rows)
     }
 
@@ -128,10 +128,10 @@ impl State {
             let (key, value) = item?;
             let changes: row::Changes = row::decode(&value)?;
             if changes.entries.last().is_none_or(|last| last.position < below.get()) {
-                rows.put(key, None);
+                rows.remove(&key);
             }
         }
-        rows.put(key::TRIM.to_vec(), Some(row::encode(&Trim { below: below.get() })));
+        rows.put(key::TRIM, |buffer| row::append(&Trim { below: below.get() }, buffer));
         self.store.commit(rows)?;
         Ok(below)
     }

@@ -32,11 +32,14 @@ mod run;
 mod walk;
 mod work;
 
+#[cfg(test)]
+mod tests;
+
 use cache::Cache;
 use hash::spread;
 use manifest::Manifest;
+use rows::Memory;
 pub(crate) use rows::Rows;
-use rows::{Memory, Value};
 use run::{Run, RunCursor};
 pub(crate) use walk::Span;
 use walk::{Cursor, MemoryCursor, Merge};
@@ -143,22 +146,18 @@ impl Store {
         take: impl FnOnce(&[u8]) -> R,
     ) -> Result<Option<R>, StateError> {
         let mut take = Some(take);
-        let mut taken = |value: &Value| {
-            let take = take.take().expect("a key is found once");
-            value.as_deref().map(take)
-        };
+        let mut take = |value: &[u8]| take.take().map(|take| take(value));
         if let Some(value) = tables.batch.as_ref().and_then(|batch| batch.get(key)) {
-            return Ok(taken(value));
+            return Ok(value.and_then(take));
         }
         for memory in std::iter::once(&tables.memory).chain(&tables.frozen) {
-            if let Some(found) = memory.get(key, &mut taken) {
-                return Ok(found);
+            if let Some(found) = memory.get(key, &mut take) {
+                return Ok(found.flatten());
             }
         }
         let hash = spread(key);
         for run in &tables.runs {
-            let take = |value: &[u8]| take.take().map(|take| take(value));
-            if let Some(found) = run.get(key, hash, &self.shared.cache, take)? {
+            if let Some(found) = run.get(key, hash, &self.shared.cache, &mut take)? {
                 return Ok(found.flatten());
             }
         }
@@ -322,29 +321,25 @@ fn with_sources<R>(
     walk: impl FnOnce(Merge<'_>) -> Result<R, StateError>,
 ) -> Result<R, StateError> {
     let memories: Vec<_> = std::iter::once(&tables.memory).chain(&tables.frozen).collect();
-    let sorted = |mut rows: Vec<(Vec<u8>, Value)>| {
-        rows.sort_unstable_by(|one, other| one.0.cmp(&other.0));
-        rows
-    };
     let mut points = Vec::new();
     if span.meets_points() {
-        points.extend(tables.batch.iter().map(|batch| sorted(batch.points_in(span))));
-        points.extend(memories.iter().map(|memory| sorted(memory.points_in(span))));
+        points.extend(tables.batch.iter().map(|batch| batch.points_in(span)));
+        points.extend(memories.iter().map(|memory| memory.points_in(span)));
     }
-    let guards: Vec<_> = memories.iter().map(|memory| memory.ordered()).collect();
+    let sorted: Vec<_> = memories.iter().map(|memory| memory.sorted()).collect();
     let mut sources: Vec<Box<dyn Cursor + '_>> = Vec::new();
     if span.is_empty() {
         return walk(Merge { sources, back });
     }
-    let range = || (span.from.as_ref(), span.to.as_ref());
     for rows in &points {
         let rows = rows.iter().map(|(key, value)| (&key[..], value.as_deref()));
         sources.push(Box::new(MemoryCursor::new(rows, back)));
     }
-    let ordered = tables.batch.iter().map(|batch| batch.ordered()).chain(guards.iter().map(|guard| &**guard));
-    for rows in ordered {
-        let rows = rows.range::<Vec<u8>, _>(range()).map(|(key, value)| (&key[..], value.as_deref()));
-        sources.push(Box::new(MemoryCursor::new(rows, back)));
+    if let Some(batch) = &tables.batch {
+        sources.push(Box::new(MemoryCursor::new(batch.ordered_in(span), back)));
+    }
+    for rows in &sorted {
+        sources.push(Box::new(MemoryCursor::new(rows.within(span), back)));
     }
     for run in &tables.runs {
         sources.push(Box::new(RunCursor::new(run, span, back, cache)?));

@@ -39,7 +39,7 @@ impl Shared {
     /// Header and payload of an event; `None` where its payload does not open, for example because its key is destroyed.
     pub(crate) fn open_at(&self, position: Position) -> Result<Option<(Header, Payload)>, StateError> {
         let stored = self.reader.event(position)?;
-        Ok(event::open(&self.reader, &stored)?.ok())
+        Ok(event::open(&self.reader, &stored)?)
     }
 
     /// The snapshot that stood for a record before `until`.

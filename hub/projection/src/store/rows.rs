@@ -1,10 +1,10 @@
-//! Rows in memory. What is only looked up by its whole key lies in hash maps, what is walked as well in a sorted one.
+//! Rows in memory. What is only looked up by its whole key lies in hash maps, what is walked as well in a sorted one; the
+//! values of a batch lie in one buffer, so that a row costs no allocation.
 
 use std::{
     collections::{BTreeMap, HashMap},
-    ops::Bound,
     sync::{
-        PoisonError, RwLock, RwLockReadGuard,
+        Arc, PoisonError, RwLock, RwLockReadGuard,
         atomic::{AtomicUsize, Ordering},
     },
 };
@@ -13,64 +13,137 @@ use super::{
     hash::{BuildKeyHasher, spread},
     walk::Span,
 };
-use crate::key;
+use crate::{
+    error::StateError,
+    key::{self, PointKey},
+};
 
-/// A value, or `None` where the row is removed.
-pub(crate) type Value = Option<Box<[u8]>>;
-
-/// Family byte and id: the key of a row that nobody walks.
-type PointKey = [u8; 17];
-type Points = HashMap<PointKey, Value, BuildKeyHasher>;
-type Ordered = BTreeMap<Vec<u8>, Value>;
+type Points<V> = HashMap<PointKey, V, BuildKeyHasher>;
+type Ordered<V> = BTreeMap<Vec<u8>, V>;
 
 const SHARDS: usize = 32;
 /// What a row costs in memory beside its bytes, roughly.
 const ROW_BYTES: usize = 48;
+/// Length that says: the row is removed.
+const REMOVED: u32 = u32::MAX;
 
 fn point(key: &[u8]) -> Option<&PointKey> {
     key.first().is_some_and(|family| key::POINT_FAMILIES.contains(family)).then(|| key.try_into().ok())?
 }
 
+/// Where a value lies in its batch's buffer.
+#[derive(Clone, Copy)]
+pub(crate) struct Slot {
+    start: u32,
+    length: u32,
+}
+
+impl Slot {
+    fn of(self, buffer: &[u8]) -> Option<&[u8]> {
+        let start = self.start as usize;
+        (self.length != REMOVED).then(|| &buffer[start..start + self.length as usize])
+    }
+
+    fn bytes(self) -> usize {
+        if self.length == REMOVED { 0 } else { self.length as usize }
+    }
+}
+
 /// The writes of one batch; not shared while it grows, not changed once it is.
 #[derive(Default)]
 pub(crate) struct Rows {
-    points: Points,
-    ordered: Ordered,
+    points: Points<Slot>,
+    ordered: Ordered<Slot>,
+    buffer: Arc<Vec<u8>>,
 }
 
 impl Rows {
-    pub(crate) fn get(&self, key: &[u8]) -> Option<&Value> {
-        match point(key) {
+    /// The row at a key: nothing, removed, or its value.
+    pub(crate) fn get(&self, key: &[u8]) -> Option<Option<&[u8]>> {
+        let slot = match point(key) {
             Some(point) => self.points.get(point),
             None => self.ordered.get(key),
-        }
+        };
+        slot.map(|slot| slot.of(&self.buffer))
     }
 
-    pub(crate) fn put(&mut self, key: Vec<u8>, value: Option<Vec<u8>>) {
-        let value = value.map(Vec::into_boxed_slice);
-        match point(&key) {
-            Some(point) => self.points.insert(*point, value),
-            None => self.ordered.insert(key, value),
+    /// Writes a row; `encode` appends its value.
+    pub(crate) fn put(&mut self, key: &[u8], encode: impl FnOnce(&mut Vec<u8>)) {
+        let buffer = Arc::get_mut(&mut self.buffer).expect("a batch that grows is not shared");
+        let start = buffer.len();
+        encode(buffer);
+        let slot = Slot { start: start as u32, length: (buffer.len() - start) as u32 };
+        self.insert(key, slot);
+    }
+
+    /// Removes a row.
+    pub(crate) fn remove(&mut self, key: &[u8]) {
+        self.insert(key, Slot { start: 0, length: REMOVED });
+    }
+
+    fn insert(&mut self, key: &[u8], slot: Slot) {
+        match point(key) {
+            Some(point) => self.points.insert(*point, slot),
+            None => self.ordered.insert(key.to_vec(), slot),
         };
     }
 
-    pub(crate) fn ordered(&self) -> &Ordered {
-        &self.ordered
+    /// Rows of the sorted map in the span.
+    pub(crate) fn ordered_in<'a>(
+        &'a self,
+        span: &Span,
+    ) -> impl DoubleEndedIterator<Item = RowRef<'a>> + use<'a> {
+        let rows = self.ordered.range::<Vec<u8>, _>(span.bounds());
+        rows.map(|(key, slot)| (&key[..], slot.of(&self.buffer)))
     }
 
-    /// Rows of the hash map in the span; in no order.
-    pub(crate) fn points_in(&self, span: &Span) -> Vec<(Vec<u8>, Value)> {
+    /// Rows of the hash map in the span, sorted.
+    pub(crate) fn points_in(&self, span: &Span) -> Vec<OwnRow> {
         let inside = self.points.iter().filter(|(key, _)| span.holds(&key[..]));
-        inside.map(|(key, value)| (key.to_vec(), value.clone())).collect()
+        sorted(inside.map(|(key, slot)| own(key, slot.of(&self.buffer))).collect())
+    }
+}
+
+/// A key with its value; `None` where the row is removed.
+pub(crate) type RowRef<'a> = (&'a [u8], Option<&'a [u8]>);
+type OwnRow = (Vec<u8>, Option<Vec<u8>>);
+
+fn own(key: &[u8], value: Option<&[u8]>) -> OwnRow {
+    (key.to_vec(), value.map(<[u8]>::to_vec))
+}
+
+fn sorted(mut rows: Vec<OwnRow>) -> Vec<OwnRow> {
+    rows.sort_unstable_by(|one, other| one.0.cmp(&other.0));
+    rows
+}
+
+/// A committed value, in the buffer of its batch.
+struct Value {
+    buffer: Arc<Vec<u8>>,
+    slot: Slot,
+}
+
+impl Value {
+    fn get(&self) -> Option<&[u8]> {
+        self.slot.of(&self.buffer)
     }
 }
 
 /// Committed rows that are in no run yet. One writer, any readers.
 pub(crate) struct Memory {
-    points: [RwLock<Points>; SHARDS],
-    ordered: RwLock<Ordered>,
+    points: [RwLock<Points<Value>>; SHARDS],
+    ordered: RwLock<Ordered<Value>>,
     bytes: AtomicUsize,
     rows: AtomicUsize,
+}
+
+/// The sorted rows of a memory, while nobody writes to them.
+pub(crate) struct Sorted<'a>(RwLockReadGuard<'a, Ordered<Value>>);
+
+impl Sorted<'_> {
+    pub(crate) fn within(&self, span: &Span) -> impl DoubleEndedIterator<Item = RowRef<'_>> + use<'_> {
+        self.0.range::<Vec<u8>, _>(span.bounds()).map(|(key, value)| (&key[..], value.get()))
+    }
 }
 
 impl Memory {
@@ -89,7 +162,7 @@ impl Memory {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.rows.load(Ordering::Relaxed) == 0
+        self.rows() == 0
     }
 
     /// Rows, or somewhat more where some were written again.
@@ -97,59 +170,75 @@ impl Memory {
         self.rows.load(Ordering::Relaxed)
     }
 
-    fn shard(&self, key: &[u8]) -> &RwLock<Points> {
-        &self.points[(spread(key) >> 32) as usize % SHARDS]
-    }
-
-    pub(crate) fn get<R>(&self, key: &[u8], take: impl FnOnce(&Value) -> R) -> Option<R> {
+    /// What it says of a key: nothing, removed, or its value, handed to `take`.
+    pub(crate) fn get<R>(&self, key: &[u8], take: impl FnOnce(&[u8]) -> R) -> Option<Option<R>> {
         match point(key) {
             Some(point) => {
-                self.shard(key).read().unwrap_or_else(PoisonError::into_inner).get(point).map(take)
+                let shard = self.points[shard(point)].read().unwrap_or_else(PoisonError::into_inner);
+                shard.get(point).map(|value| value.get().map(take))
             }
-            None => self.ordered().get(key).map(take),
+            None => self.sorted().0.get(key).map(|value| value.get().map(take)),
         }
     }
 
     /// Takes over the rows of a batch.
     pub(crate) fn absorb(&self, batch: &Rows) {
-        for (key, value) in &batch.points {
-            let mut shard = self.shard(key).write().unwrap_or_else(PoisonError::into_inner);
-            shard.insert(*key, value.clone());
-            self.count(key.len(), value);
+        let value = |slot: &Slot| Value { buffer: Arc::clone(&batch.buffer), slot: *slot };
+        let mut bytes = 0;
+        for (key, slot) in &batch.points {
+            let mut points = self.points[shard(key)].write().unwrap_or_else(PoisonError::into_inner);
+            points.insert(*key, value(slot));
+            bytes += key.len() + slot.bytes() + ROW_BYTES;
         }
         let mut ordered = self.ordered.write().unwrap_or_else(PoisonError::into_inner);
-        for (key, value) in &batch.ordered {
-            ordered.insert(key.clone(), value.clone());
-            self.count(key.len(), value);
+        for (key, slot) in &batch.ordered {
+            ordered.insert(key.clone(), value(slot));
+            bytes += 2 * key.len() + slot.bytes() + ROW_BYTES;
         }
-    }
-
-    fn count(&self, key_bytes: usize, value: &Value) {
-        let bytes = key_bytes + value.as_ref().map_or(0, |value| value.len()) + ROW_BYTES;
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
-        self.rows.fetch_add(1, Ordering::Relaxed);
+        self.rows.fetch_add(batch.points.len() + batch.ordered.len(), Ordering::Relaxed);
     }
 
-    pub(crate) fn ordered(&self) -> RwLockReadGuard<'_, Ordered> {
-        self.ordered.read().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn sorted(&self) -> Sorted<'_> {
+        Sorted(self.ordered.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Rows of the hash maps in the span; in no order.
-    pub(crate) fn points_in(&self, span: &Span) -> Vec<(Vec<u8>, Value)> {
+    /// Rows of the hash maps in the span, sorted.
+    pub(crate) fn points_in(&self, span: &Span) -> Vec<OwnRow> {
         let mut rows = Vec::new();
-        for shard in &self.points {
-            let shard = shard.read().unwrap_or_else(PoisonError::into_inner);
-            let inside = shard.iter().filter(|(key, _)| span.holds(&key[..]));
-            rows.extend(inside.map(|(key, value)| (key.to_vec(), value.clone())));
+        for points in &self.points {
+            let points = points.read().unwrap_or_else(PoisonError::into_inner);
+            let inside = points.iter().filter(|(key, _)| span.holds(&key[..]));
+            rows.extend(inside.map(|(key, value)| own(key, value.get())));
         }
-        rows
+        sorted(rows)
     }
 
-    /// Everything, in order.
-    pub(crate) fn sorted(&self) -> Vec<(Vec<u8>, Value)> {
-        let mut rows = self.points_in(&Span { from: Bound::Unbounded, to: Bound::Unbounded });
-        rows.extend(self.ordered().iter().map(|(key, value)| (key.clone(), value.clone())));
-        rows.sort_unstable_by(|one, other| one.0.cmp(&other.0));
-        rows
+    /// Tells every row, in order; nobody may be writing any more.
+    pub(crate) fn each(
+        &self,
+        mut tell: impl FnMut(&[u8], Option<&[u8]>) -> Result<(), StateError>,
+    ) -> Result<(), StateError> {
+        let shards: Vec<_> =
+            self.points.iter().map(|shard| shard.read().unwrap_or_else(PoisonError::into_inner)).collect();
+        let ordered = self.sorted();
+        let points = shards.iter().flat_map(|shard| shard.iter()).map(|(key, value)| (&key[..], value));
+        let walked = ordered.0.iter().map(|(key, value)| (&key[..], value));
+        // The first bytes beside the row, so that most comparisons need not go and look for them.
+        let mut rows: Vec<_> =
+            points.chain(walked).map(|(key, value)| (first_bytes(key), key, value)).collect();
+        rows.sort_unstable_by(|one, other| one.0.cmp(&other.0).then_with(|| one.1.cmp(other.1)));
+        rows.into_iter().try_for_each(|(_, key, value)| tell(key, value.get()))
     }
+}
+
+fn shard(key: &PointKey) -> usize {
+    (spread(key) >> 32) as usize % SHARDS
+}
+
+fn first_bytes(key: &[u8]) -> u128 {
+    let mut first = [0; 16];
+    let length = key.len().min(16);
+    first[..length].copy_from_slice(&key[..length]);
+    u128::from_be_bytes(first)
 }

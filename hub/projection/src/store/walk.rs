@@ -2,6 +2,7 @@
 
 use std::ops::{Bound, RangeBounds};
 
+use super::rows::RowRef;
 use crate::{error::StateError, key};
 
 /// A range of keys.
@@ -28,6 +29,10 @@ impl Span {
             None => Bound::Unbounded,
         };
         Self { from: Bound::Included(prefix.to_vec()), to }
+    }
+
+    pub(crate) fn bounds(&self) -> (Bound<&Vec<u8>>, Bound<&Vec<u8>>) {
+        (self.from.as_ref(), self.to.as_ref())
     }
 
     pub(crate) fn holds(&self, key: &[u8]) -> bool {
@@ -81,8 +86,6 @@ pub(crate) trait Cursor {
     fn value(&self) -> Option<&[u8]>;
     fn step(&mut self) -> Result<(), StateError>;
 }
-
-type RowRef<'a> = (&'a [u8], Option<&'a [u8]>);
 
 /// Rows in memory.
 pub(crate) struct MemoryCursor<'a> {

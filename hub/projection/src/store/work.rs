@@ -67,9 +67,7 @@ impl Shared {
     fn write_one(&self) -> Result<bool, StateError> {
         let Some(frozen) = self.tables().frozen.last().cloned() else { return Ok(false) };
         let mut writer = self.writer(0, frozen.rows() as u64)?;
-        for (key, value) in frozen.sorted() {
-            writer.push(&key, value.as_deref())?;
-        }
+        frozen.each(|key, value| writer.push(key, value))?;
         let run = Arc::new(writer.finish()?);
         let mut manifest = self.manifest.lock().unwrap_or_else(PoisonError::into_inner);
         let mut next = manifest.clone();
@@ -145,7 +143,7 @@ impl Shared {
 }
 
 /// The oldest runs of the lowest level that has enough.
-fn to_merge(runs: &[Arc<Run>]) -> Option<&[Arc<Run>]> {
+pub(super) fn to_merge(runs: &[Arc<Run>]) -> Option<&[Arc<Run>]> {
     let levels = runs.chunk_by(|newer, older| newer.entry.level == older.entry.level);
     levels.filter_map(|level| level.len().checked_sub(RUNS_MERGED).map(|from| &level[from..])).next()
 }
