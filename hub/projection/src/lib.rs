@@ -1,7 +1,7 @@
-//! Read models: functions from log prefix to rows, kept on sled, and the picture that is read from them.
+//! Read models: functions from log prefix to rows, kept in sorted runs, and the picture that is read from them.
 //!
 //! ```text
-//! simpul-log ─▶ runner ─▶ fold: persons · licences · cases · records · directory ─▶ one sled tree
+//! simpul-log ─▶ runner ─▶ fold: persons · licences · cases · records · directory ─▶ store, sorted runs
 //!                                                                                   │ pointers into the log
 //! Facts, Person, Document, Change ◀──────────── ReadModels ◀── payloads from the log ┘
 //! ```

@@ -4,15 +4,16 @@
 //! moves in the same sled batch (PUB-1). Delete the folder and it is made again, entry for entry. An entry names the
 //! change and the classes that the agency may see; the document itself stays in the read models, sealed there, and is cut
 //! when it is read. So nothing personal lies here (PII-1), and 1 entry takes 13 bytes.
+//! The entries that one batch makes for an agency stand in one row, since sled pays for every row.
 //!
-//! Keys and values (layout 1; numbers are big-endian, so that they order as bytes):
+//! Keys and values (layout 2; numbers are big-endian, so that they order as bytes):
 //!
 //! | key | value |
 //! |---|---|
 //! | `v` | layout, 1 byte |
 //! | `h` | which log it is of: id of the first submission (16) |
 //! | `t` | next change: position (8) ‖ n (2) |
-//! | `m` ‖ length of agency (1) ‖ agency ‖ sequence (8) | position (8) ‖ n (2) ‖ view (1) ‖ classes (2) |
+//! | `m` ‖ length of agency (1) ‖ agency ‖ first sequence (8) | per entry: position (8) ‖ n (2) ‖ view (1) ‖ classes (2) |
 //! | `l` ‖ agency | last sequence (8) |
 //! | `p` ‖ agency | last sequence that NATS acknowledged (8) |
 
@@ -34,7 +35,11 @@ use crate::{
 };
 
 /// Layout of keys and values; another one on disk is deleted and derived again.
-const LAYOUT: u8 = 1;
+const LAYOUT: u8 = 2;
+/// Bytes of an entry.
+const ENTRY_BYTES: usize = 13;
+/// Entries in one row; bounds what a read of one entry costs.
+const ROW_ENTRIES: usize = 256;
 /// Changes of others that a read steps over before it seeks instead: a seek costs about as much as this many documents.
 const SKIP_MAX: usize = 8;
 
@@ -223,6 +228,7 @@ impl Outbox {
         let from = *self.0.derived.borrow();
         let mut last = self.lock().clone();
         let (mut batch, mut next, mut count) = (Batch::default(), from, 0);
+        let mut rows: BTreeMap<AgencyCode, (u64, Vec<u8>)> = BTreeMap::new();
         for change in self.0.feed.views(from).take(changes_max) {
             let (key, view) = change.map_err(OutboxError::Feed)?;
             assert!(key >= next, "PUB-1: changes come in order");
@@ -236,14 +242,31 @@ impl Outbox {
                 if classes.is_empty() {
                     continue;
                 }
-                let sequence = last.entry(agency.clone()).or_insert(0);
+                let sequence = match last.get_mut(agency) {
+                    Some(sequence) => sequence,
+                    None => last.entry(agency.clone()).or_insert(0),
+                };
                 *sequence += 1;
-                let entry = Entry { sequence: *sequence, key, view, classes };
-                batch.insert(message_key(agency, *sequence), &entry.encode());
-                batch.insert(agency_key(b'l', agency), &sequence.to_be_bytes());
+                let row = match rows.get_mut(agency) {
+                    Some(row) => row,
+                    None => rows.entry(agency.clone()).or_default(),
+                };
+                if row.1.is_empty() {
+                    row.0 = *sequence;
+                }
+                row.1.extend_from_slice(&Entry { sequence: *sequence, key, view, classes }.encode());
+                if row.1.len() == ROW_ENTRIES * ENTRY_BYTES {
+                    batch.insert(message_key(agency, row.0), std::mem::take(&mut row.1));
+                }
             }
             next = key.next();
             count += 1;
+        }
+        for (agency, (first, entries)) in rows {
+            batch.insert(agency_key(b'l', &agency), &last[&agency].to_be_bytes());
+            if !entries.is_empty() {
+                batch.insert(message_key(&agency, first), entries);
+            }
         }
         if count > 0 {
             batch.insert(b"t", &encode_key(next));
@@ -275,12 +298,27 @@ impl Outbox {
 
     fn entries(&self, agency: &AgencyCode, from: u64, limit: usize) -> Result<Vec<Entry>, OutboxError> {
         let mut entries = Vec::with_capacity(limit.min(1_024));
-        let range = message_key(agency, from)..=message_key(agency, u64::MAX);
-        for (sequence, item) in (from..).zip(self.0.db.range(range).take(limit)) {
-            let (key, value) = item?;
-            let wrong = || OutboxError::Entry { agency: agency.clone(), sequence };
-            assert!(key.ends_with(&sequence.to_be_bytes()), "PUB-1: sequences are gapless");
-            entries.push(Entry::decode(sequence, &value).ok_or_else(wrong)?);
+        // The row that holds the first one may begin before it.
+        let before =
+            self.0.db.range(message_key(agency, 0)..=message_key(agency, from)).next_back().transpose()?;
+        let start = before.map_or_else(|| message_key(agency, from), |(key, _)| key.to_vec());
+        let mut next = None;
+        for item in self.0.db.range(start..=message_key(agency, u64::MAX)) {
+            let (key, row) = item?;
+            let wrong = || OutboxError::Entry { agency: agency.clone(), sequence: next.unwrap_or(from) };
+            let first = key.last_chunk::<8>().map(|first| u64::from_be_bytes(*first)).ok_or_else(wrong)?;
+            assert!(next.is_none_or(|next| next == first), "PUB-1: sequences are gapless");
+            let (encoded, rest) = row.as_chunks::<ENTRY_BYTES>();
+            if encoded.is_empty() || !rest.is_empty() {
+                return Err(wrong());
+            }
+            for (sequence, entry) in (first..).zip(encoded).filter(|(sequence, _)| *sequence >= from) {
+                if entries.len() == limit {
+                    return Ok(entries);
+                }
+                entries.push(Entry::decode(sequence, entry).ok_or_else(wrong)?);
+            }
+            next = Some(first + encoded.len() as u64);
         }
         Ok(entries)
     }
@@ -316,8 +354,8 @@ struct Entry {
 }
 
 impl Entry {
-    fn encode(&self) -> [u8; 13] {
-        let mut bytes = [0; 13];
+    fn encode(&self) -> [u8; ENTRY_BYTES] {
+        let mut bytes = [0; ENTRY_BYTES];
         bytes[..10].copy_from_slice(&encode_key(self.key));
         let view = View::ALL.iter().position(|known| *known == self.view);
         bytes[10] = u8::try_from(view.expect("ALL lists every view")).expect("few views");
@@ -325,8 +363,7 @@ impl Entry {
         bytes
     }
 
-    fn decode(sequence: u64, bytes: &[u8]) -> Option<Self> {
-        let bytes: &[u8; 13] = bytes.try_into().ok()?;
+    fn decode(sequence: u64, bytes: &[u8; ENTRY_BYTES]) -> Option<Self> {
         Some(Self {
             sequence,
             key: decode_key(&bytes[..10])?,
