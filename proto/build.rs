@@ -11,6 +11,7 @@ const FILES: &[&str] = &[
     "simpul/v1/picture.proto",
     "simpul/v1/audit.proto",
     "simpul/v1/directory_service.proto",
+    "simpul/v1/hub.proto",
     "simpul/v1/person.proto",
     "simpul/registry/v1/registry.proto",
     "simpul/police/v1/police.proto",

@@ -224,7 +224,7 @@ pub(crate) fn refused(error: AppendError) -> Rejection {
         AppendError::Closed => draining(),
         // What failed is for the hub's operator, whom the log's own error line tells.
         AppendError::Poisoned(_) => {
-            let message = "the log could not be written; nothing is acknowledged until the hub is restarted";
+            let message = "the log takes nothing until the hub's operator has mended it; send the same bytes again later";
             Rejection::new(RejectReason::LogPoisoned, message)
         }
     }

@@ -33,6 +33,7 @@ use crate::{
     metrics,
     reader::Shared,
     schema::Schema,
+    scrub::Scrub,
     segment::{FrameRef, Segment, SegmentHeader},
     space::{Space, Spare},
 };
@@ -62,6 +63,7 @@ pub(crate) struct Core {
     pub(crate) config: Config,
     pub(crate) shared: Arc<Shared>,
     pub(crate) space: Space,
+    pub(crate) scrub: Scrub,
     clock: Arc<dyn Clock>,
     queue: Mutex<Queue>,
     /// Something waits in the queue and nobody is building.
@@ -147,13 +149,14 @@ impl Appender {
             disk_busy: false,
             builder_waits: false,
             stopping: false,
-            poisoned: None,
+            poisoned: shared.damages().read_only.clone(),
         };
         let (next_leaf, next_position) = (build.frontier.size(), build.next_position);
         let core = Arc::new(Core {
             config,
             shared,
             space,
+            scrub: Scrub::default(),
             clock,
             queue: Mutex::new(queue),
             work: Condvar::new(),
@@ -165,11 +168,12 @@ impl Appender {
             let core = Arc::clone(&core);
             thread::Builder::new().name(name.into()).spawn(move || run(&core))
         };
-        let mut threads = Vec::with_capacity(WRITERS + 1);
+        let mut threads = Vec::with_capacity(WRITERS + 2);
         for _ in 0..WRITERS {
             threads.push(spawn("log-writer", Core::write_loop)?);
         }
         threads.push(spawn("log-space", Space::run)?);
+        threads.push(spawn("log-scrub", Scrub::run)?);
         Ok(Self { core, threads, next_leaf, next_position })
     }
 
@@ -286,6 +290,7 @@ impl Appender {
 
     fn stop(&mut self) {
         self.core.lock_queue().stopping = true;
+        self.core.scrub.stop();
         self.core.work.notify_all();
         self.core.progress.notify_all();
         for (number, thread) in self.threads.drain(..).enumerate() {

@@ -25,6 +25,11 @@ pub struct Config {
     /// Size of the first segment, filled with zeros before use; later ones are prepared four times as large each, up to
     /// `segment_bytes`.
     pub zero_ahead_bytes: u64,
+    /// Open also where stored frames are damaged: what is damaged is named and everything else is served. Otherwise damage
+    /// is an error at open.
+    pub open_damaged: bool,
+    /// How fast sealed segments are read again in the background, bytes per second; 0 for not at all.
+    pub scrub_bytes_per_second: u64,
 }
 
 impl Config {
@@ -39,6 +44,8 @@ impl Config {
             queue_bytes_max: 64 << 20,
             key_pool: 4_096,
             zero_ahead_bytes: 4 << 20,
+            open_damaged: false,
+            scrub_bytes_per_second: 0,
         }
     }
 }

@@ -81,6 +81,9 @@ pub enum FrameFault {
     /// The commit marker.
     #[error("commit marker")]
     Marker,
+    /// The file that holds the frame is not there.
+    #[error("the segment file is missing")]
+    Missing,
 }
 
 /// Collects leaves and records and lays them out as a frame.

@@ -88,10 +88,16 @@ pub enum KeyError {
 }
 
 impl Keystore {
-    /// Opens the key file; `used` slots from 0 on are taken by streams of the log.
-    pub(crate) fn open(dir: &Path, wrap: WrapKey, pool_size: u32, used: u64) -> Result<Self, KeyError> {
+    /// Opens the key file; `used` slots from 0 on are taken by streams of the log, or (`None`) all that have a row.
+    pub(crate) fn open(
+        dir: &Path,
+        wrap: WrapKey,
+        pool_size: u32,
+        used: Option<u64>,
+    ) -> Result<Self, KeyError> {
         let file = File::open_or_create(&dir.join("keys"), 0o600)?;
         let rows = file.size()? / ROW_BYTES;
+        let used = used.unwrap_or(rows);
         let (pool, next, cache) = (Mutex::default(), Mutex::new(used), Mutex::default());
         let store = Self { file, wrap: Some(wrap), pool_size, pool, next, cache };
         {

@@ -56,6 +56,15 @@ impl<'a> Pieces<'a> {
         (self.leaf, self.position)
     }
 
+    /// Where the next piece would begin; at the end, where the last whole frame ends.
+    pub(crate) fn offset(&self) -> u64 {
+        self.walk.offset
+    }
+
+    pub(crate) fn walk(&self) -> &SegmentWalk<'a> {
+        &self.walk
+    }
+
     /// The next piece; `None` at the end.
     pub(crate) fn next(&mut self) -> io::Result<Option<Piece>> {
         if self.ended {

@@ -15,6 +15,7 @@ use simpul_types::{Digest, LeafIndex, Position, Receipt, StreamName};
 use tokio::sync::watch;
 
 use crate::{
+    damage::{Condition, Damage, Damages},
     disk::File,
     draft::AppendError,
     frame::{self, Frame, FrameFault, FrameRecord},
@@ -123,6 +124,7 @@ pub(crate) struct Shared {
     pub(crate) tree: Mutex<TreeStore>,
     pub(crate) index: RwLock<Index>,
     pub(crate) keystore: Keystore,
+    pub(crate) damages: Mutex<Damages>,
     /// Held as long as the log is open, so that no second hub opens it.
     pub(crate) _lock: File,
 }
@@ -130,6 +132,52 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn tree(&self) -> MutexGuard<'_, TreeStore> {
         self.tree.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn damages(&self) -> MutexGuard<'_, Damages> {
+        self.damages.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Leaf and position with which the segment behind this one begins.
+    pub(crate) fn start_after(&self, segment: &Segment) -> Option<(u64, u64)> {
+        let segments = self.segments.read().unwrap_or_else(PoisonError::into_inner);
+        let next = segments.iter().find(|other| other.header.first_leaf > segment.header.first_leaf)?;
+        Some((next.header.first_leaf, next.header.first_position))
+    }
+
+    /// A frame that was read and is not what was written: from now on it is known to be damaged.
+    fn corrupt(&self, segment: &Segment, at: FrameRef, place: (u64, u64), fault: FrameFault) -> ReadError {
+        let (leaf, position) = place;
+        let behind = segment.frame_behind(at.first_leaf).map(|next| (next.first_leaf, next.first_position));
+        let end = behind.or_else(|| self.start_after(segment));
+        let (end_leaf, end_position) = end.unwrap_or((leaf + 1, position + 1));
+        let (leaves, positions) = match fault {
+            FrameFault::Record(_) => (leaf..leaf + 1, position..position + 1),
+            FrameFault::Leaf(_) => (leaf..leaf + 1, position..end_position),
+            _ => (at.first_leaf..end_leaf, at.first_position..end_position),
+        };
+        let (file, what) = (segment.name(), fault.to_string());
+        self.damages().add(Damage { file, leaves, positions, leaf, position, what });
+        ReadError::Corrupt { segment: segment.name(), leaf, position, fault }
+    }
+
+    /// Why a number below or beyond the head gives nothing: damage, or it is not there.
+    fn absent(&self, what: &'static str, number: u64, end: u64) -> ReadError {
+        let damages = self.damages();
+        let damage = if what == "leaf" {
+            damages.at(number, |damage| &damage.leaves)
+        } else {
+            damages.at(number, |damage| &damage.positions)
+        };
+        match damage {
+            Some(damage) => ReadError::Corrupt {
+                segment: damage.file.clone(),
+                leaf: damage.leaf,
+                position: damage.position,
+                fault: FrameFault::Missing,
+            },
+            None => ReadError::Beyond { what, number, end },
+        }
     }
 
     fn segment_where(&self, number: u64, key: impl Fn(&Segment) -> u64) -> Option<Arc<Segment>> {
@@ -192,9 +240,10 @@ impl Reader {
     pub fn leaf(&self, index: LeafIndex) -> Result<StoredLeaf, ReadError> {
         let head = self.head();
         if index >= head.size {
-            return Err(ReadError::Beyond { what: "leaf", number: index.get(), end: head.size.get() });
+            return Err(self.shared.absent("leaf", index.get(), head.size.get()));
         }
         self.leaf_in(
+            "leaf",
             |segment| segment.header.first_leaf,
             |frame| frame.first_leaf,
             index.get(),
@@ -243,9 +292,10 @@ impl Reader {
     pub fn leaf_of(&self, position: Position) -> Result<StoredLeaf, ReadError> {
         let head = self.head();
         if position >= head.end {
-            return Err(ReadError::Beyond { what: "position", number: position.get(), end: head.end.get() });
+            return Err(self.shared.absent("position", position.get(), head.end.get()));
         }
         self.leaf_in(
+            "position",
             |segment| segment.header.first_position,
             |frame| frame.first_position,
             position.get(),
@@ -255,16 +305,26 @@ impl Reader {
 
     fn leaf_in(
         &self,
+        what: &'static str,
         segment_key: impl Fn(&Segment) -> u64,
         frame_key: impl Fn(&FrameRef) -> u64,
         number: u64,
         wanted: impl Fn(&StoredLeaf, u64) -> bool,
     ) -> Result<StoredLeaf, ReadError> {
-        let missing = || ReadError::Beyond { what: "number", number, end: number };
+        let missing = || self.shared.absent(what, number, number);
         let segment = self.shared.segment_where(number, segment_key).ok_or_else(missing)?;
         let at = segment.frame_with(number, frame_key).ok_or_else(missing)?;
-        let frame = read_frame(&segment, at)?;
-        leaves_of(&segment, &frame)?.into_iter().find(|leaf| wanted(leaf, number)).ok_or_else(missing)
+        let frame = match segment.read_frame(at) {
+            Ok(Ok(frame)) => frame,
+            Ok(Err(fault)) => {
+                return Err(self.shared.corrupt(&segment, at, (at.first_leaf, at.first_position), fault));
+            }
+            Err(source) => return Err(ReadError::Io { segment: segment.name(), source }),
+        };
+        self.leaves_of(&segment, at, &frame)?
+            .into_iter()
+            .find(|leaf| wanted(leaf, number))
+            .ok_or_else(missing)
     }
 
     /// One event. Reads the frame's tables and the record, not the whole frame.
@@ -273,7 +333,7 @@ impl Reader {
     /// [`ReadError::Beyond`] past the head; disk and corruption.
     pub fn event(&self, position: Position) -> Result<StoredEvent, ReadError> {
         let head = self.head();
-        let beyond = || ReadError::Beyond { what: "position", number: position.get(), end: head.end.get() };
+        let beyond = || self.shared.absent("position", position.get(), head.end.get());
         if position >= head.end {
             return Err(beyond());
         }
@@ -285,14 +345,24 @@ impl Reader {
             frame::read_record(at.length, number, |from, length| segment.read(at.offset + from, length));
         match record {
             Ok(Ok((epoch, record))) => Ok(StoredEvent::new(position, epoch, record)),
-            Ok(Err(fault)) => Err(ReadError::Corrupt {
-                segment: segment.name(),
-                leaf: at.first_leaf,
-                position: position.get(),
-                fault,
-            }),
+            Ok(Err(fault)) => Err(self.shared.corrupt(&segment, at, (at.first_leaf, position.get()), fault)),
             Err(source) => Err(ReadError::Io { segment: segment.name(), source }),
         }
+    }
+
+    /// What is known to be damaged, whether anything is appended, and how far the background scrub is.
+    pub fn condition(&self) -> Condition {
+        self.shared.damages().condition()
+    }
+
+    /// All leaves of a frame with their events.
+    fn leaves_of(
+        &self,
+        segment: &Segment,
+        at: FrameRef,
+        frame: &Frame,
+    ) -> Result<Vec<StoredLeaf>, ReadError> {
+        stored_leaves(frame).map_err(|fault| self.shared.corrupt(segment, at, frame.place_of(fault), fault))
     }
 
     /// All leaves from the one that holds `from` on, frame by frame, up to the acknowledged head and, called again later, on.
@@ -461,8 +531,7 @@ impl Scan {
     }
 
     fn read_run(&self) -> Result<Vec<Vec<StoredLeaf>>, ReadError> {
-        let missing =
-            || ReadError::Beyond { what: "position", number: self.next.get(), end: self.next.get() };
+        let missing = || self.reader.shared.absent("position", self.next.get(), self.next.get());
         let key = |segment: &Segment| segment.header.first_position;
         let segment = self.reader.shared.segment_where(self.next.get(), key).ok_or_else(missing)?;
         let run = segment.run_from(self.next.get(), SCAN_BYTES);
@@ -474,25 +543,14 @@ impl Scan {
             .map(|at| {
                 let from = (at.offset - first.offset) as usize;
                 let frame = Frame::parse(bytes.slice(from..from + at.length as usize));
-                leaves_of(&segment, &frame.map_err(|fault| corrupt(&segment, *at, fault))?)
+                let frame = frame.map_err(|fault| {
+                    let place = (at.first_leaf, at.first_position);
+                    self.reader.shared.corrupt(&segment, *at, place, fault)
+                })?;
+                self.reader.leaves_of(&segment, *at, &frame)
             })
             .collect()
     }
-}
-
-fn read_frame(segment: &Segment, at: FrameRef) -> Result<Frame, ReadError> {
-    match segment.read_frame(at) {
-        Ok(frame) => frame.map_err(|fault| corrupt(segment, at, fault)),
-        Err(source) => Err(ReadError::Io { segment: segment.name(), source }),
-    }
-}
-
-/// All leaves of a frame with their events.
-fn leaves_of(segment: &Segment, frame: &Frame) -> Result<Vec<StoredLeaf>, ReadError> {
-    stored_leaves(frame).map_err(|fault| {
-        let (leaf, position) = frame.place_of(fault);
-        ReadError::Corrupt { segment: segment.name(), leaf, position, fault }
-    })
 }
 
 pub(crate) fn stored_leaves(frame: &Frame) -> Result<Vec<StoredLeaf>, FrameFault> {
@@ -511,8 +569,4 @@ pub(crate) fn stored_leaves(frame: &Frame) -> Result<Vec<StoredLeaf>, FrameFault
         leaves.push(StoredLeaf { index, bytes: leaf.bytes, first_position, events });
     }
     Ok(leaves)
-}
-
-fn corrupt(segment: &Segment, at: FrameRef, fault: FrameFault) -> ReadError {
-    ReadError::Corrupt { segment: segment.name(), leaf: at.first_leaf, position: at.first_position, fault }
 }

@@ -24,14 +24,16 @@ use crate::{
     append::{Appender, Build, Disk},
     commit::{Commit, LocalDisk},
     config::{Config, Keys},
+    damage::{Damage, Damages},
     disk::{self, File},
-    frame::{Frame, FrameFault, FrameTrailer},
+    frame::{Frame, FrameFault, FrameHeader, HEADER_BYTES},
     head::Head,
     index::{EventEntry, FrozenIndex, Index, LeafEntry, SealedIndex, stream_key},
     keystore::{KeyError, Keystore},
+    pieces::{Gap, Piece, Pieces},
     reader::{Reader, Shared, stored_leaves},
     schema::Schema,
-    segment::{self, FrameRef, Segment, SegmentHeader, SegmentWalk, Step},
+    segment::{self, FrameRef, Segment, SegmentHeader, SegmentWalk},
     tree::TreeStore,
 };
 
@@ -48,7 +50,7 @@ pub enum OpenError {
         source: io::Error,
     },
     /// Another process has it open.
-    #[error("the log is open in another process")]
+    #[error("the log is open in another process; stop that hub first")]
     Locked,
     /// Stored bytes are not what was written.
     #[error("segment {segment} is corrupt at leaf {leaf}, position {position}: {what}")]
@@ -61,6 +63,16 @@ pub enum OpenError {
         position: u64,
         /// What is wrong.
         what: String,
+    },
+    /// A newer version wrote it.
+    #[error(
+        "segment {segment} was written by a newer version (format {version}, this one knows 1); use that version"
+    )]
+    Newer {
+        /// File name.
+        segment: String,
+        /// Its format.
+        version: u32,
     },
     /// The data keys.
     #[error("data keys")]
@@ -107,11 +119,12 @@ pub fn open_with(
     disk::create_dir_all(&config.dir.join("segments")).map_err(io_error("making the log's folder"))?;
     let lock = lock(&config.dir)?;
     let verifier = keys.signer.verifier();
-    let recovered =
-        recover(&config.dir, &config.origin, schema, &verifier, Access::Write(config.zero_ahead_bytes))?;
-    let Recovered { segments, index, tree, frontier, last, offset } = recovered;
-    let keystore = Keystore::open(&config.dir, keys.wrap, config.key_pool, index.slots_used())?;
-    let epoch = next_epoch(&config.dir)?;
+    let access = Access::Write { prepared: config.zero_ahead_bytes, damaged: config.open_damaged };
+    let recovered = recover(&config.dir, &config.origin, schema, &verifier, access)?;
+    let Recovered { segments, index, tree, frontier, last, offset, damages, index_whole } = recovered;
+    let used = index_whole.then(|| index.slots_used());
+    let keystore = Keystore::open(&config.dir, keys.wrap, config.key_pool, used)?;
+    let epoch = next_epoch(&config.dir, last.epoch)?;
     let checkpoint =
         Checkpoint { origin: config.origin.clone(), size: frontier.size(), root: frontier.root() };
     let signature = keys.signer.raw_sign(&checkpoint.body());
@@ -131,6 +144,7 @@ pub fn open_with(
         tree: Mutex::new(tree),
         index: RwLock::new(index),
         keystore,
+        damages: Mutex::new(damages),
         _lock: lock,
     });
     let build = Build {
@@ -160,7 +174,7 @@ pub fn open_reader(
     wrap: impl Into<Option<WrapKey>>,
 ) -> Result<Reader, OpenError> {
     let recovered = recover(dir, verifier.name(), schema, verifier, Access::Read)?;
-    let Recovered { segments, index, tree, frontier, last, .. } = recovered;
+    let Recovered { segments, index, tree, frontier, last, damages, .. } = recovered;
     let note = checkpoint_note(dir).map_err(io_error("reading the checkpoint file"))?;
     let head = Head {
         size: LeafIndex::new(frontier.size()),
@@ -178,6 +192,7 @@ pub fn open_reader(
         tree: Mutex::new(tree),
         index: RwLock::new(index),
         keystore: Keystore::open_read_only(dir, wrap.into())?,
+        damages: Mutex::new(damages),
         _lock: File::open(dir).map_err(io_error("opening the log's folder"))?,
     };
     Ok(Reader { shared: Arc::new(shared) })
@@ -186,8 +201,11 @@ pub fn open_reader(
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Access {
     Read,
-    /// With the bytes that a first segment is prepared for.
-    Write(u64),
+    /// With the bytes that a first segment is prepared for, and whether damage may be there.
+    Write {
+        prepared: u64,
+        damaged: bool,
+    },
 }
 
 struct Recovered {
@@ -197,6 +215,9 @@ struct Recovered {
     frontier: Frontier,
     last: Last,
     offset: u64,
+    damages: Damages,
+    /// Whether every id, stream and sequence of the log is in the index.
+    index_whole: bool,
 }
 
 /// Brings segments, indexes and tree into memory and finds the acknowledged head.
@@ -211,14 +232,23 @@ fn recover(
     // A file that a power cut tore, or none, says nothing of what was acknowledged.
     let floor = checkpoint::open(&note, verifier).map_or(0, |checkpoint| checkpoint.size);
     let origin = sha256(&[name.as_bytes()]);
-    let mut segments = open_segments(dir, origin, name, access)?;
-    let mut recovery = Recovery { schema, access, index: Index::default(), last: Last::default(), floor };
-    let write = matches!(access, Access::Write(_));
+    let write = matches!(access, Access::Write { .. });
+    let mut recovery = Recovery {
+        schema,
+        write,
+        tolerant: matches!(access, Access::Write { damaged: true, .. }),
+        index: Index::default(),
+        index_whole: true,
+        last: Last::default(),
+        floor,
+        damages: Damages::default(),
+    };
     let tree_path = dir.join("tree");
     let tree_file = if write { File::open_or_create(&tree_path, 0o644) } else { File::open(&tree_path) };
     let tree_file = tree_file.map_err(io_error("opening the tree file"))?;
     let held = tree_file.size().map_err(io_error("reading the tree file"))? / 32;
     let mut tree = TreeStore::new(tree_file, held, !write);
+    let mut segments = recovery.open_segments(dir, origin, name, &tree)?;
     for at in 0..segments.len().saturating_sub(1) {
         recovery.sealed(&segments[at], &segments[at + 1].header)?;
     }
@@ -226,7 +256,7 @@ fn recover(
         None => {
             tree.reset(0).map_err(io_error("making the tree file"))?;
             let frontier = Frontier::empty();
-            if let Access::Write(prepared) = access {
+            if let Access::Write { prepared, .. } = access {
                 let header =
                     SegmentHeader { first_leaf: 0, first_position: 0, root: frontier.root(), origin };
                 let segment = Segment::create(dir, header, prepared).map_err(io_error("making a segment"))?;
@@ -240,8 +270,15 @@ fn recover(
             (frontier, offset)
         }
     };
-    let Recovery { index, last, .. } = recovery;
-    if last.size < floor {
+    let Recovery { index, last, mut damages, index_whole, .. } = recovery;
+    if !index_whole && schema == Schema::Submissions && damages.read_only.is_none() {
+        damages.read_only = Some(
+            "ids and connector sequences of damaged leaves are not known, so that a duplicate could not be told from \
+             news; repair the log from a copy (`simpul audit repair`)"
+                .into(),
+        );
+    }
+    if last.size < floor && damages.read_only.is_none() {
         return Err(OpenError::Corrupt {
             segment: segments.last().map(|segment| segment.name()).unwrap_or_default(),
             leaf: last.size,
@@ -249,7 +286,7 @@ fn recover(
             what: format!("the checkpoint file acknowledges {floor} leaves"),
         });
     }
-    Ok(Recovered { segments, index, tree, frontier, last, offset })
+    Ok(Recovered { segments, index, tree, frontier, last, offset, damages, index_whole })
 }
 
 fn lock(dir: &Path) -> Result<File, OpenError> {
@@ -270,8 +307,9 @@ fn checkpoint_note(dir: &Path) -> io::Result<String> {
     }
 }
 
-/// The next epoch, durable before it is used: nonces of one epoch are never repeated by another.
-fn next_epoch(dir: &Path) -> Result<u32, OpenError> {
+/// The next epoch, durable before it is used: nonces of one epoch are never repeated by another. The file is not believed
+/// where frames were sealed in a later epoch.
+fn next_epoch(dir: &Path, sealed_in: u32) -> Result<u32, OpenError> {
     let path = dir.join("epoch");
     let last = match disk::read(&path) {
         Ok(text) => {
@@ -281,7 +319,7 @@ fn next_epoch(dir: &Path) -> Result<u32, OpenError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
         Err(source) => return Err(OpenError::Io { what: "reading the epoch", source }),
     };
-    let epoch = last.checked_add(1).ok_or(OpenError::Epoch)?;
+    let epoch = last.max(sealed_in).checked_add(1).ok_or(OpenError::Epoch)?;
     let write = || {
         let temporary = dir.join("epoch.tmp");
         let file = File::create(&temporary)?;
@@ -294,42 +332,6 @@ fn next_epoch(dir: &Path) -> Result<u32, OpenError> {
     Ok(epoch)
 }
 
-fn open_segments(
-    dir: &Path,
-    origin: Digest,
-    name: &str,
-    access: Access,
-) -> Result<Vec<Arc<Segment>>, OpenError> {
-    let mut segments: Vec<Arc<Segment>> = Vec::new();
-    for path in segment::list(dir).map_err(io_error("listing the segments"))? {
-        let write = matches!(access, Access::Write(_));
-        let file = if write { File::open_to_write(&path) } else { File::open(&path) };
-        let file = file.map_err(io_error("opening a segment"))?;
-        let mut page = vec![0; segment::PAGE_BYTES as usize];
-        let whole = file.read_exact_at(&mut page, 0).is_ok();
-        let file_name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let corrupt = |what: &str| OpenError::Corrupt {
-            segment: file_name.clone(),
-            leaf: file_name.trim_end_matches(".seg").parse().unwrap_or(0),
-            position: segments.last().map_or(0, |last| last.header.first_position),
-            what: what.into(),
-        };
-        let header =
-            SegmentHeader::parse(&page).filter(|_| whole).ok_or_else(|| corrupt("segment header"))?;
-        if header.origin != origin {
-            return Err(OpenError::Origin(name.into()));
-        }
-        if Segment::path(dir, header.first_leaf) != path {
-            return Err(corrupt("the file's name is not its first leaf"));
-        }
-        if segments.is_empty() && header.first_leaf != 0 {
-            return Err(corrupt("segments before this one are missing"));
-        }
-        segments.push(Arc::new(Segment::new(header, path, file, Vec::new())));
-    }
-    Ok(segments)
-}
-
 /// The tree up to the active segment: from the tree file if that gives the root in the segment's header, else anew from
 /// all leaves.
 fn recover_frontier(
@@ -339,7 +341,7 @@ fn recover_frontier(
 ) -> Result<Frontier, OpenError> {
     let tree_io = io_error("rebuilding the tree file");
     if let Some(frontier) = tree.frontier(active.first_leaf, &active.root) {
-        tree.reset(stored::stored_count(active.first_leaf)).map_err(tree_io)?;
+        tree.go_on_from(stored::stored_count(active.first_leaf));
         return Ok(frontier);
     }
     tracing::info!(leaves = active.first_leaf, "rebuilding the tree file from the log");
@@ -383,42 +385,144 @@ struct Last {
     size: u64,
     end: u64,
     admitted_at: Timestamp,
+    /// The latest that a frame was sealed in.
+    epoch: u32,
 }
 
 struct Recovery {
     schema: Schema,
-    access: Access,
+    write: bool,
+    /// Damage is named and passed over.
+    tolerant: bool,
     index: Index,
+    index_whole: bool,
     last: Last,
     floor: u64,
+    damages: Damages,
 }
 
 impl Recovery {
+    /// Takes note of damage, or refuses it.
+    fn damaged(&mut self, damage: Damage) -> Result<(), OpenError> {
+        if self.tolerant {
+            self.damages.add(damage);
+            return Ok(());
+        }
+        let Damage { file: segment, leaf, position, what, .. } = damage;
+        Err(OpenError::Corrupt { segment, leaf, position, what })
+    }
+
+    fn open_segments(
+        &mut self,
+        dir: &Path,
+        origin: Digest,
+        name: &str,
+        tree: &TreeStore,
+    ) -> Result<Vec<Arc<Segment>>, OpenError> {
+        let mut segments: Vec<Arc<Segment>> = Vec::new();
+        for path in segment::list(dir).map_err(io_error("listing the segments"))? {
+            let file = if self.write { File::open_to_write(&path) } else { File::open(&path) };
+            let file = file.map_err(io_error("opening a segment"))?;
+            let mut page = vec![0; segment::PAGE_BYTES as usize];
+            let whole = file.read_exact_at(&mut page, 0).is_ok();
+            let file_name =
+                path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            let corrupt = |what: &str| OpenError::Corrupt {
+                segment: file_name.clone(),
+                leaf: file_name.trim_end_matches(".seg").parse().unwrap_or(0),
+                position: segments.last().map_or(0, |last| last.header.first_position),
+                what: what.into(),
+            };
+            if let Some(version) = SegmentHeader::newer(&page) {
+                return Err(OpenError::Newer { segment: file_name, version });
+            }
+            let header = match SegmentHeader::parse(&page).filter(|_| whole) {
+                Some(header) => header,
+                None => {
+                    let derived = self.tolerant.then(|| derive_header(&file, &path, origin, tree)).flatten();
+                    let header = derived.ok_or_else(|| corrupt("segment header"))?;
+                    let (leaf, position) = (header.first_leaf, header.first_position);
+                    self.damaged(Damage {
+                        file: file_name.clone(),
+                        leaves: leaf..leaf,
+                        positions: position..position,
+                        leaf,
+                        position,
+                        what: "segment header".into(),
+                    })?;
+                    header
+                }
+            };
+            if header.origin != origin {
+                return Err(OpenError::Origin(name.into()));
+            }
+            if Segment::path(dir, header.first_leaf) != path {
+                return Err(corrupt("the file's name is not its first leaf"));
+            }
+            if segments.is_empty() && header.first_leaf != 0 {
+                if !self.tolerant {
+                    return Err(corrupt("segments before this one are missing"));
+                }
+                self.missing(0, 0, &header)?;
+            }
+            segments.push(Arc::new(Segment::new(header, path, file, Vec::new())));
+        }
+        Ok(segments)
+    }
+
+    /// Whole segment files are not there.
+    fn missing(&mut self, leaf: u64, position: u64, next: &SegmentHeader) -> Result<(), OpenError> {
+        self.index_whole = false;
+        self.damaged(Damage {
+            file: format!("{leaf:020}.seg"),
+            leaves: leaf..next.first_leaf,
+            positions: position..next.first_position,
+            leaf,
+            position,
+            what: "the segment file is missing".into(),
+        })
+    }
+
     /// Takes a sealed segment: its index file where it is whole, else its frames.
     fn sealed(&mut self, segment: &Arc<Segment>, next: &SegmentHeader) -> Result<(), OpenError> {
         let path = segment.path.with_extension("idx");
         let loaded = SealedIndex::load(&path).filter(|index| {
-            index.frames.first().is_some_and(|first| {
-                first.first_leaf == segment.header.first_leaf
-                    && first.first_position == segment.header.first_position
-            })
+            index.is_of(segment.header.first_leaf, segment.header.first_position)
+                && index.frames.first().is_some_and(|first| {
+                    first.first_leaf == segment.header.first_leaf
+                        && first.first_position == segment.header.first_position
+                })
         });
         let sealed = match loaded {
             Some(sealed) => sealed,
             None => {
                 tracing::info!(segment = segment.name(), "rebuilding a segment's index");
-                let mut walk = SegmentWalk::new(&segment.file).map_err(io_error("reading a segment"))?;
+                let walk = SegmentWalk::new(&segment.file).map_err(io_error("reading a segment"))?;
                 let mut gathered = Gathered::new(&segment.header);
-                let end = gathered.walk(&mut walk, self.schema, |_, _| Ok(()))?;
-                if let Some((fault, at)) = end {
-                    return Err(corrupt(segment, at, fault));
+                let (leaf, position) = (segment.header.first_leaf, segment.header.first_position);
+                let next = Some((next.first_leaf, next.first_position));
+                let mut pieces = Pieces::new(walk, leaf, position, next);
+                let mut whole = true;
+                while let Some(piece) = pieces.next().map_err(io_error("reading a segment"))? {
+                    match piece {
+                        Piece::Frame(at, frame) => gathered
+                            .take(&frame, at, self.schema)
+                            .map_err(|fault| corrupt(segment, at, fault))?,
+                        // Leaves without a byte here stood in a file that is missing.
+                        Piece::Gap(gap) if gap.offsets.is_empty() => break,
+                        Piece::Gap(gap) => {
+                            whole = false;
+                            self.damaged(damage_of(segment, &gap))?;
+                            gathered.pass_over(&gap);
+                        }
+                        Piece::Rest => {}
+                    }
                 }
+                self.index_whole &= whole;
                 let Gathered { events, leaves, frames, next_leaf, next_position, .. } = gathered;
-                let (leaf_range, position_range) =
-                    (segment.header.first_leaf..next_leaf, segment.header.first_position..next_position);
-                let frozen = FrozenIndex::gathered(events, leaves, leaf_range, position_range);
+                let frozen = FrozenIndex::gathered(events, leaves, leaf..next_leaf, position..next_position);
                 let sealed = frozen.build(frames);
-                if matches!(self.access, Access::Write(_)) {
+                if self.write && whole {
                     sealed.write(&path).map_err(io_error("writing a segment's index"))?;
                 }
                 sealed
@@ -428,22 +532,35 @@ impl Recovery {
             segment.push_frame(*frame);
         }
         if let Some(last) = sealed.frames.last() {
-            let frame = segment.read_frame(*last).map_err(io_error("reading a segment"))?;
-            let frame = frame.map_err(|fault| corrupt(segment, *last, fault))?;
-            let size = last.first_leaf + u64::from(frame.header.leaves);
-            let end = last.first_position + u64::from(frame.header.records);
-            if (size, end) != (next.first_leaf, next.first_position) {
-                return Err(OpenError::Corrupt {
-                    segment: segment.name(),
-                    leaf: size,
-                    position: end,
-                    what: "the next segment does not go on where this one ends".into(),
-                });
+            match segment.read_frame(*last).map_err(io_error("reading a segment"))? {
+                Ok(frame) => {
+                    let size = last.first_leaf + u64::from(frame.header.leaves);
+                    let end = last.first_position + u64::from(frame.header.records);
+                    self.last.epoch = self.last.epoch.max(frame.header.epoch);
+                    if (size, end) != (next.first_leaf, next.first_position) {
+                        if !self.tolerant || size >= next.first_leaf || end >= next.first_position {
+                            return Err(OpenError::Corrupt {
+                                segment: segment.name(),
+                                leaf: size,
+                                position: end,
+                                what: "the next segment does not go on where this one ends".into(),
+                            });
+                        }
+                        self.missing(size, end, next)?;
+                    }
+                }
+                Err(fault) => self.damaged(Damage {
+                    file: segment.name(),
+                    leaves: last.first_leaf..next.first_leaf,
+                    positions: last.first_position..next.first_position,
+                    leaf: last.first_leaf,
+                    position: last.first_position,
+                    what: fault.to_string(),
+                })?,
             }
-            (self.last.size, self.last.end) = (size, end);
+            (self.last.size, self.last.end) = (next.first_leaf, next.first_position);
         }
-        let sealed = Arc::new(sealed);
-        self.index.adopt(sealed);
+        self.index.adopt(Arc::new(sealed));
         Ok(())
     }
 
@@ -454,70 +571,132 @@ impl Recovery {
         frontier: &mut Frontier,
         tree: &mut TreeStore,
     ) -> Result<u64, OpenError> {
-        let mut walk = SegmentWalk::new(&segment.file).map_err(io_error("reading a segment"))?;
+        let read = io_error("reading a segment");
+        let walk = SegmentWalk::new(&segment.file).map_err(&read)?;
         let mut gathered = Gathered::new(&segment.header);
-        let broken = gathered.walk(&mut walk, self.schema, |frame, trailer| {
-            let mut hashes = Vec::new();
-            for leaf in frame.leaves() {
-                frontier.push(simpul_tlog::leaf_hash(&leaf?.bytes), &mut hashes);
+        let mut pieces = Pieces::new(walk, gathered.next_leaf, gathered.next_position, None);
+        while let Some(piece) = pieces.next().map_err(&read)? {
+            match piece {
+                Piece::Frame(at, frame) => {
+                    gathered.take(&frame, at, self.schema).map_err(|fault| corrupt(segment, at, fault))?;
+                    extend(frontier, tree, &frame).map_err(|fault| corrupt(segment, at, fault))?;
+                    self.last.epoch = self.last.epoch.max(frame.header.epoch);
+                }
+                Piece::Gap(gap) => {
+                    self.damaged(damage_of(segment, &gap))?;
+                    // The stored hashes lead over it; the next frame's root shows whether they are right.
+                    *frontier = over(frontier, tree, gap.leaves.end).ok_or_else(|| OpenError::Corrupt {
+                        segment: segment.name(),
+                        leaf: gap.leaf,
+                        position: gap.position,
+                        what: format!("{}, and the stored hashes do not lead over it", gap.fault),
+                    })?;
+                    self.index_whole = false;
+                    gathered.pass_over(&gap);
+                }
+                Piece::Rest => {}
             }
-            if (frontier.size(), frontier.root()) != (trailer.tree_size, trailer.root) {
-                return Err(FrameFault::Trailer);
-            }
-            tree.push(&hashes);
-            Ok(())
-        })?;
+        }
         tree.write().map_err(io_error("writing the tree file"))?;
-        let end = walk.offset;
-        self.tail(segment, &walk, &gathered, broken)?;
+        let end = pieces.offset();
+        self.tail(segment, &pieces, &gathered)?;
         for frame in &gathered.frames {
             segment.push_frame(*frame);
         }
         let Gathered { events, leaves, next_leaf, next_position, admitted_at, .. } = gathered;
         events.into_iter().for_each(|entry| self.index.push_event(entry));
         leaves.into_iter().for_each(|entry| self.index.push_leaf(entry));
-        self.last = Last { size: next_leaf, end: next_position, admitted_at };
+        self.last = Last { size: next_leaf, end: next_position, admitted_at, ..self.last };
         Ok(end)
     }
 
     /// Judges what stands behind the last whole frame, and clears it if it is the rest of a write that was cut off.
     fn tail(
-        &self,
+        &mut self,
         segment: &Arc<Segment>,
-        walk: &SegmentWalk<'_>,
+        pieces: &Pieces<'_>,
         gathered: &Gathered,
-        broken: Option<(FrameFault, FrameRef)>,
     ) -> Result<(), OpenError> {
+        let (walk, offset) = (pieces.walk(), pieces.offset());
         let read = io_error("reading a segment");
-        let behind = walk.frame_behind(walk.offset + 1, gathered.next_leaf).map_err(&read)?;
-        let used = walk.used_behind(walk.offset).map_err(&read)?;
-        let bytes = walk.peek(used - walk.offset).map_err(&read)?;
-        let torn = Frame::looks_torn(&bytes, walk.offset);
-        let at = |fault| {
-            let at = FrameRef {
-                offset: walk.offset,
-                length: 0,
-                first_leaf: gathered.next_leaf,
-                first_position: gathered.next_position,
-            };
-            broken.map_or_else(|| corrupt(segment, at, fault), |(fault, at)| corrupt(segment, at, fault))
-        };
+        let used = walk.used_behind(offset).map_err(&read)?;
+        let bytes = walk.peek(used - offset).map_err(&read)?;
+        let torn = used == offset || Frame::looks_torn(&bytes, offset);
         // LOG-5: nothing below the acknowledged head is ever truncated.
-        if behind || gathered.next_leaf < self.floor || (broken.is_some() && !torn) {
-            return Err(at(FrameFault::Header));
+        if gathered.next_leaf < self.floor || !torn {
+            let (leaf, position) = (gathered.next_leaf, gathered.next_position);
+            let what = match Frame::parse(bytes) {
+                Err(fault) => fault.to_string(),
+                Ok(frame) => crate::pieces::whole(&frame).err().unwrap_or(FrameFault::Header).to_string(),
+            };
+            self.damaged(Damage {
+                file: segment.name(),
+                leaves: leaf..u64::MAX,
+                positions: position..u64::MAX,
+                leaf,
+                position,
+                what,
+            })?;
+            self.damages.read_only = Some(format!(
+                "the newest frame, from leaf {leaf}, position {position} on, is damaged, so that the end of the log is not \
+                 known; repair the log from a copy (`simpul audit repair`)"
+            ));
+            return Ok(());
         }
-        if used > walk.offset && matches!(self.access, Access::Write(_)) {
+        if used > offset && self.write {
             tracing::warn!(
                 segment = segment.name(),
-                bytes = used - walk.offset,
+                bytes = used - offset,
                 "clearing an incomplete tail frame that was never acknowledged"
             );
-            let zeros = vec![0; (used - walk.offset) as usize];
-            segment.file.write_all_at(&zeros, walk.offset).map_err(io_error("clearing the tail"))?;
+            let zeros = vec![0; (used - offset) as usize];
+            segment.file.write_all_at(&zeros, offset).map_err(io_error("clearing the tail"))?;
             segment.file.sync_data().map_err(io_error("clearing the tail"))?;
         }
         Ok(())
     }
+}
+
+/// Puts a frame's leaves on the tree and compares with what it says itself.
+fn extend(frontier: &mut Frontier, tree: &mut TreeStore, frame: &Frame) -> Result<(), FrameFault> {
+    let trailer = frame.trailer()?;
+    let mut hashes = Vec::new();
+    for leaf in frame.leaves() {
+        frontier.push(simpul_tlog::leaf_hash(&leaf?.bytes), &mut hashes);
+    }
+    if (frontier.size(), frontier.root()) != (trailer.tree_size, trailer.root) {
+        return Err(FrameFault::Trailer);
+    }
+    tree.push(&hashes);
+    Ok(())
+}
+
+/// The frontier behind damaged leaves, from the hashes that the tree file holds of them.
+fn over(frontier: &Frontier, tree: &mut TreeStore, end: u64) -> Option<Frontier> {
+    let hashes = tree.read_beyond(stored::stored_count(frontier.size())..stored::stored_count(end)).ok()?;
+    tree.push(&hashes);
+    Frontier::load(end, tree).ok()
+}
+
+fn damage_of(segment: &Segment, gap: &Gap) -> Damage {
+    Damage {
+        file: segment.name(),
+        leaves: gap.leaves.clone(),
+        positions: gap.positions.clone(),
+        leaf: gap.leaf,
+        position: gap.position,
+        what: gap.fault.to_string(),
+    }
+}
+
+/// What a segment's header must say, from its name, its first frame and the stored hashes.
+fn derive_header(file: &File, path: &Path, origin: Digest, tree: &TreeStore) -> Option<SegmentHeader> {
+    let first_leaf: u64 = path.file_stem()?.to_str()?.parse().ok()?;
+    let mut head = vec![0; HEADER_BYTES];
+    file.read_exact_at(&mut head, segment::PAGE_BYTES).ok()?;
+    let frame = FrameHeader::parse(&head).ok().filter(|frame| frame.first_leaf == first_leaf)?;
+    let root = stored::root(first_leaf, tree).ok()?;
+    Some(SegmentHeader { first_leaf, first_position: frame.first_position, root, origin })
 }
 
 /// What a walk through a segment's frames gathers.
@@ -542,44 +721,25 @@ impl Gathered {
         }
     }
 
-    /// Takes whole frames until the first that is not; that one's fault and place, or `None` at a clean end.
-    fn walk(
-        &mut self,
-        walk: &mut SegmentWalk<'_>,
-        schema: Schema,
-        mut check: impl FnMut(&Frame, &FrameTrailer) -> Result<(), FrameFault>,
-    ) -> Result<Option<(FrameFault, FrameRef)>, OpenError> {
-        loop {
-            let start = walk.offset;
-            let here = |leaf, position| FrameRef {
-                offset: start,
-                length: 0,
-                first_leaf: leaf,
-                first_position: position,
-            };
-            let (at, frame) = match walk.step().map_err(io_error("reading a segment"))? {
-                Step::End => return Ok(None),
-                Step::Broken(fault) => return Ok(Some((fault, here(self.next_leaf, self.next_position)))),
-                Step::Frame(at, frame) => (at, frame),
-            };
-            let taken = self.take(&frame, at, schema).and_then(|()| check(&frame, &frame.trailer()?));
-            if let Err(fault) = taken {
-                walk.offset = start;
-                let (leaf, position) = frame.place_of(fault);
-                self.frames.retain(|frame| frame.offset != start);
-                return Ok(Some((fault, here(leaf, position))));
-            }
-            self.next_leaf += u64::from(frame.header.leaves);
-            self.next_position += u64::from(frame.header.records);
-            self.frames.push(at);
-        }
+    /// Damaged frames keep their place, so that reading them says what is wrong; what they held is not known.
+    fn pass_over(&mut self, gap: &Gap) {
+        self.frames.push(FrameRef {
+            offset: gap.offsets.start,
+            length: u32::try_from(gap.offsets.end - gap.offsets.start).unwrap_or(u32::MAX),
+            first_leaf: gap.leaves.start,
+            first_position: gap.positions.start,
+        });
+        // The index counts on an entry for every position.
+        self.events.extend(gap.positions.clone().map(|position| EventEntry {
+            position,
+            event_id: None,
+            stream: [0xff; 16],
+            slot: 0,
+        }));
+        (self.next_leaf, self.next_position) = (gap.leaves.end, gap.positions.end);
     }
 
     fn take(&mut self, frame: &Frame, at: FrameRef, schema: Schema) -> Result<(), FrameFault> {
-        if (at.first_leaf, at.first_position) != (self.next_leaf, self.next_position) {
-            return Err(FrameFault::Header);
-        }
-        frame.trailer()?;
         let stored = stored_leaves(frame)?;
         let (mut events, mut leaves) = (Vec::new(), Vec::new());
         for (number, leaf) in stored.iter().enumerate() {
@@ -605,6 +765,9 @@ impl Gathered {
         }
         self.events.extend(events);
         self.leaves.extend(leaves);
+        self.next_leaf += u64::from(frame.header.leaves);
+        self.next_position += u64::from(frame.header.records);
+        self.frames.push(at);
         Ok(())
     }
 }

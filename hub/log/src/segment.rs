@@ -55,6 +55,14 @@ impl SegmentHeader {
         page
     }
 
+    /// The version of a whole header that a newer version wrote.
+    pub(crate) fn newer(page: &[u8]) -> Option<u32> {
+        let whole = page.len() == PAGE_BYTES as usize
+            && &page[..8] == MAGIC
+            && crc32c::crc32c(&page[..96]) == u32_at(page, 96);
+        whole.then(|| u32_at(page, 8)).filter(|version| *version > 1)
+    }
+
     /// `None` where the page is not a whole header of version 1, padding included.
     pub(crate) fn parse(page: &[u8]) -> Option<Self> {
         let right = page.len() == PAGE_BYTES as usize
@@ -122,6 +130,18 @@ impl Segment {
 
     pub(crate) fn name(&self) -> String {
         self.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+    }
+
+    /// Bytes up to the end of the last frame.
+    pub(crate) fn used_bytes(&self) -> u64 {
+        let frames = self.frames.read().unwrap_or_else(PoisonError::into_inner);
+        frames.last().map_or(PAGE_BYTES, |last| last.offset + u64::from(last.length))
+    }
+
+    /// The frame behind the one that begins with this leaf.
+    pub(crate) fn frame_behind(&self, first_leaf: u64) -> Option<FrameRef> {
+        let frames = self.frames.read().unwrap_or_else(PoisonError::into_inner);
+        frames.get(frames.partition_point(|frame| frame.first_leaf <= first_leaf)).copied()
     }
 
     pub(crate) fn push_frame(&self, frame: FrameRef) {

@@ -201,6 +201,10 @@ struct CheckpointFile {
 impl CheckpointFile {
     fn refresh(&mut self, core: &Core, pause: Duration) {
         let head = Arc::clone(&core.shared.head.borrow());
+        // A damaged end: the file may be all that says how far the log was acknowledged.
+        if core.shared.damages().read_only.is_some() {
+            return;
+        }
         if head.size.get() == self.written || self.at.elapsed() < pause {
             return;
         }

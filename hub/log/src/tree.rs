@@ -49,7 +49,7 @@ impl TreeStore {
         Ok(())
     }
 
-    /// Forgets everything from `count` hashes on.
+    /// Forgets everything from `count` hashes on, in the file too.
     pub(crate) fn reset(&mut self, count: u64) -> io::Result<()> {
         if !self.read_only {
             self.file.set_size(count * 32)?;
@@ -57,6 +57,30 @@ impl TreeStore {
         (self.written, self.tail_from) = (count, count);
         self.tail.clear();
         Ok(())
+    }
+
+    /// Goes on from `count` hashes; what the file holds beyond stays until it is written over.
+    pub(crate) fn go_on_from(&mut self, count: u64) {
+        (self.written, self.tail_from) = (count, count);
+        self.tail.clear();
+    }
+
+    /// Hashes that the file holds beyond those that are known to be right.
+    pub(crate) fn read_beyond(&self, indexes: std::ops::Range<u64>) -> io::Result<Vec<Digest>> {
+        let mut hashes = vec![[0; 32]; (indexes.end - indexes.start) as usize];
+        self.file.read_exact_at(hashes.as_flattened_mut(), indexes.start * 32)?;
+        Ok(hashes)
+    }
+
+    /// Writes hashes anew where the file has others; gives how many.
+    pub(crate) fn mend(&self, first: u64, right: &[Digest]) -> io::Result<u64> {
+        let held = self.written.saturating_sub(first).min(right.len() as u64) as usize;
+        let stored = self.read_beyond(first..first + held as u64)?;
+        let wrong = stored.iter().zip(right).filter(|(stored, right)| stored != right).count() as u64;
+        if wrong > 0 && !self.read_only {
+            self.file.write_all_at(right[..held].as_flattened(), first * 32)?;
+        }
+        Ok(wrong)
     }
 
     /// The frontier of the tree of `size` leaves, if the file holds its hashes and they give this root.

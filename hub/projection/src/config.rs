@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use simpul_log::Reader;
+use simpul_log::{ReadError, Reader};
 use simpul_signing::{IndexKey, StateSealer, sha256};
 use simpul_types::Position;
 
@@ -77,8 +77,12 @@ fn adopt(state: &State, reader: &Reader, keys: &StateKeys) -> Result<(), StateEr
         Ok(tracking) if tracking.keys != keys.check() => Some("other keys"),
         Ok(tracking) if tracking.position > reader.head().end.get() => Some("ahead of the log"),
         Ok(tracking) => {
-            let leaf = reader.leaf_of(Position::new(tracking.position - 1))?;
-            (sha256(&[&leaf.bytes])[..] != tracking.leaf).then_some("another log")
+            match reader.leaf_of(Position::new(tracking.position - 1)) {
+                Ok(leaf) => (sha256(&[&leaf.bytes])[..] != tracking.leaf).then_some("another log"),
+                // Its leaf is damaged: it is kept, for what else could it be a state of.
+                Err(ReadError::Corrupt { .. }) => None,
+                Err(error) => return Err(error.into()),
+            }
         }
     };
     if let Some(why) = misfit {

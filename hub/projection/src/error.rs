@@ -20,6 +20,9 @@ pub enum StateError {
     /// A sealed row does not open under this state key.
     #[error("a row of the state does not open")]
     Sealed,
+    /// The read models stand before a damaged record of the log: what comes behind it is not in them.
+    #[error("the read models end before a damaged record: {0}")]
+    Lost(String),
     /// The log.
     #[error("log")]
     Log(#[from] ReadError),

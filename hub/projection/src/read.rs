@@ -9,7 +9,7 @@ use std::{
 
 use data_encoding::HEXLOWER;
 use prometheus_client::registry::Registry;
-use simpul_log::{Head, Reader};
+use simpul_log::{Head, ReadError, Reader};
 use simpul_proto::registry;
 use simpul_types::Position;
 use tokio::sync::watch;
@@ -71,6 +71,8 @@ pub(crate) struct Shared {
     pub(crate) reader: Reader,
     position: watch::Sender<Position>,
     health: Mutex<(u64, Option<String>)>,
+    /// The damaged record that the next batch cannot be read for.
+    lost: Mutex<Option<String>>,
     metrics: Metrics,
     licences: Mutex<HashMap<u64, Arc<registry::LicenceRecorded>>>,
 }
@@ -81,8 +83,8 @@ impl Shared {
         let metrics = Metrics::default();
         metrics.position.set(tracking.position);
         metrics.gaps.set(tracking.gaps);
-        let health = Mutex::new((tracking.gaps, None));
-        Self { state, reader, position, health, metrics, licences: Mutex::new(HashMap::new()) }
+        let (health, lost) = (Mutex::new((tracking.gaps, None)), Mutex::default());
+        Self { state, reader, position, health, lost, metrics, licences: Mutex::new(HashMap::new()) }
     }
 
     fn health(&self) -> MutexGuard<'_, (u64, Option<String>)> {
@@ -115,6 +117,8 @@ impl Shared {
             tracing::error!(error = error as &dyn std::error::Error, "read models stand still and try again");
         }
         health.1 = Some(chain(error));
+        let lost = matches!(error, StateError::Log(ReadError::Corrupt { .. })).then(|| chain(error));
+        *self.lost.lock().unwrap_or_else(PoisonError::into_inner) = lost;
     }
 
     /// The thread is gone; only a restart helps.
@@ -125,6 +129,7 @@ impl Shared {
 
     pub(crate) fn recovered(&self) {
         if self.health().1.take().is_some() {
+            *self.lost.lock().unwrap_or_else(PoisonError::into_inner) = None;
             tracing::info!("read models go on");
         }
     }
@@ -133,6 +138,17 @@ impl Shared {
 impl ReadModels {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
         Self { shared }
+    }
+
+    /// Whether the read models can follow the log; who answers from them asks this first.
+    ///
+    /// # Errors
+    /// [`StateError::Lost`] where a damaged record keeps what comes behind it out of them.
+    pub fn complete(&self) -> Result<(), StateError> {
+        match self.shared.lost.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
+            Some(what) => Err(StateError::Lost(what.clone())),
+            None => Ok(()),
+        }
     }
 
     /// Position of the next event to fold: everything below it is in the read models.

@@ -4,6 +4,7 @@
 //! in the access log, answer. A refusal leaves its entry too. Nothing is decided here but that order; `gate.rs` keeps it.
 
 mod gate;
+mod hub_status;
 mod listing;
 mod proofs;
 mod replay;
@@ -19,7 +20,7 @@ use simpul_policy::Directory;
 use simpul_proto::v1::{self, audit_service_server::AuditService};
 use tonic::{Request, Response, Status};
 
-pub use v1::audit_service_server::AuditServiceServer;
+pub use v1::{audit_service_server::AuditServiceServer, hub_service_server::HubServiceServer};
 
 use gate::Gate;
 
@@ -38,6 +39,11 @@ impl AuditEdge {
     pub fn new(reader: Reader, access: Arc<AccessLog>, directory: Arc<ArcSwap<Directory>>) -> Self {
         let gate = Gate::new(reader.clone(), access, directory);
         Self { reader, gate }
+    }
+
+    /// `HubService` on the same logs, ready for a router.
+    pub fn into_hub_server(self) -> HubServiceServer<Self> {
+        HubServiceServer::new(self)
     }
 
     /// The service, ready for a router.

@@ -31,6 +31,8 @@ pub enum Command {
     Case(case::Command),
     /// Follow every change that this agency may see
     Watch(watch::Watch),
+    /// What stored bytes are damaged, and how far the hub's background verification is; exit 1 where something is
+    Status,
     /// How far the log, the read models and each agency's stream have come
     Position,
     /// Who takes part and what they may do

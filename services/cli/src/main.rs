@@ -15,6 +15,7 @@ mod nats;
 mod output;
 mod position;
 mod progress;
+mod status;
 mod submit;
 mod trust;
 mod watch;
@@ -56,6 +57,7 @@ fn run(arguments: Arguments, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
         Command::Submit(command) => runtime.block_on(submit::run(command, &connection, json, out)),
         Command::Case(command) => runtime.block_on(case::run(command, &connection, json, out)),
         Command::Watch(command) => runtime.block_on(watch::run(command, &connection, json, out)),
+        Command::Status => runtime.block_on(status::run(&connection, json, out)),
         Command::Position => runtime.block_on(position::run(&connection, json, out)),
         Command::Directory(command) => runtime.block_on(directory::run(command, &connection, json, out)),
         Command::Audit(command) => runtime.block_on(audit::run(command, &connection, json, out)),

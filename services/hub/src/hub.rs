@@ -16,7 +16,7 @@ use simpul_audit::{AccessLog, Gatherer, Publishing, published, verify::leave_ver
 use simpul_log::{Reader, Schema};
 use simpul_projection::{ReadModels, StateKeys};
 use simpul_runtime::{Health, Metrics, System, bind_loopback};
-use simpul_types::Clock;
+use simpul_types::{Clock, Position};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
@@ -95,6 +95,11 @@ pub async fn start(config: Config) -> anyhow::Result<Hub> {
         let (log_key, access_key) = (reader.verifier(), access.reader().verifier());
         leave_verifier_keys(&data_dir, &log_key, &access_key).context("leaving the verifier keys")?;
         let directory = fold_directory(&appender, &reader, authority).context("directory")?;
+        if let Some(reason) = reader.condition().read_only
+            && directory.position() == Position::ZERO
+        {
+            anyhow::bail!("the directory's events are damaged, so that nobody's rights are known: {reason}");
+        }
         anyhow::Ok((appender, reader, Arc::new(access), directory))
     });
     let (appender, reader, access, directory) = opened.await.context("opening the logs")??;
@@ -109,7 +114,13 @@ pub async fn start(config: Config) -> anyhow::Result<Hub> {
     );
     if let Some(submission) = bootstrap {
         let admitted = admission.bootstrap(submission).await;
-        admitted.context("directory.bootstrap: is the data folder of another realm?")?;
+        match admitted.context("directory.bootstrap: is the data folder of another realm?") {
+            // It was admitted once; where its leaf is damaged, nothing can be compared.
+            Err(error) if !reader.condition().damages.is_empty() => {
+                tracing::warn!(%error, "the bootstrap submission could not be compared with the damaged log");
+            }
+            admitted => drop(admitted?),
+        }
     }
     let publish = |name: &str, reader: &Reader| {
         let witnesses = Gatherer::new(reader.clone(), witnesses.clone());
@@ -156,6 +167,7 @@ pub async fn start(config: Config) -> anyhow::Result<Hub> {
         read_models,
         publisher.status().clone(),
         checkpoints.each_ref().map(|publishing| publishing.published().clone()),
+        [("log", reader.clone()), ("access log", access.reader().clone())],
     );
     let monitoring_stops = CancellationToken::new();
     let monitoring = tokio::spawn({

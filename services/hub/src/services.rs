@@ -30,6 +30,7 @@ pub(crate) const NAMES: &[&str] = &[
     "simpul.v1.SubscriptionService",
     "simpul.v1.AuditService",
     "simpul.v1.DirectoryService",
+    "simpul.v1.HubService",
 ];
 
 /// Largest request: a submission of 4 MiB with its envelope.
@@ -99,7 +100,8 @@ pub(crate) async fn serve(
         ids: Arc::new(System),
     });
     let submission = simpul_submission_service::Submission::new(admission).into_server();
-    let audit = simpul_audit_service::AuditEdge::new(reader, access.clone(), directory.clone()).into_server();
+    let edge = simpul_audit_service::AuditEdge::new(reader, access.clone(), directory.clone());
+    let (status, audit) = (edge.clone().into_hub_server(), edge.into_server());
     let directory = simpul_directory_service::DirectoryEdge::new(directory, access).into_server();
     let legality = LegalityServiceServer::new(legality);
 
@@ -122,6 +124,7 @@ pub(crate) async fn serve(
         .add_service(legality.max_decoding_message_size(REQUEST_BYTES_MAX))
         .add_service(picture.picture_server().max_decoding_message_size(REQUEST_BYTES_MAX))
         .add_service(picture.subscription_server().max_decoding_message_size(REQUEST_BYTES_MAX))
+        .add_service(status.max_decoding_message_size(REQUEST_BYTES_MAX))
         .add_service(audit.max_decoding_message_size(REQUEST_BYTES_MAX))
         .add_service(directory.max_decoding_message_size(REQUEST_BYTES_MAX));
     let task = tokio::spawn(async move {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use simpul_admission::Admission;
 use simpul_audit::Published;
+use simpul_log::{Condition, Reader};
 use simpul_projection::ReadModels;
 use simpul_publisher::Status;
 use simpul_runtime::{Component, Health, Need};
@@ -15,6 +16,10 @@ use crate::services;
 
 /// How often the parts are asked.
 const EVERY: Duration = Duration::from_millis(500);
+
+const SUBMISSIONS: &str = "simpul.v1.SubmissionService";
+/// Damages named in a health reason; the rest is counted.
+const NAMED_MAX: usize = 3;
 
 /// The task that watches.
 pub(crate) struct Vitals {
@@ -28,7 +33,8 @@ struct Watch {
     read_models: ReadModels,
     publisher: Status,
     checkpoints: [Published; 2],
-    log: Component,
+    logs: [(&'static str, Reader); 2],
+    stored: [Component; 2],
     projection: Component,
     publishing: Component,
     checkpoint: Component,
@@ -42,19 +48,21 @@ pub(crate) fn watch(
     read_models: ReadModels,
     publisher: Status,
     checkpoints: [Published; 2],
+    logs: [(&'static str, Reader); 2],
 ) -> Vitals {
     let watch = Watch {
         reporter,
         admission,
         read_models,
-        log: health.component("log", Need::Required),
+        stored: logs.each_ref().map(|(name, _)| health.component(*name, Need::Required)),
+        logs,
         projection: health.component("projection", Need::Required),
         publishing: health.component("publisher", Need::Optional),
         checkpoint: health.component("checkpoint", Need::Optional),
         publisher,
         checkpoints,
     };
-    watch.log.ready();
+    watch.stored.iter().for_each(Component::ready);
     watch.projection.ready();
     let stopping = CancellationToken::new();
     Vitals { task: tokio::spawn(watch.run(stopping.clone())), stopping }
@@ -86,13 +94,25 @@ impl Watch {
                 Some(reason) => self.projection.degraded(reason),
                 None => self.projection.ready(),
             }
+            for ((_, reader), component) in self.logs.iter().zip(&self.stored) {
+                match damage(&reader.condition()) {
+                    Some(reason) => component.degraded(reason),
+                    None => component.ready(),
+                }
+            }
+            let read_only = self.logs[0].1.condition().read_only.is_some();
             if let Some(reason) = self.admission.stopped()
                 && !poisoned
             {
                 poisoned = true;
-                tracing::error!(reason, "the log acknowledges nothing any more, restart the hub");
-                self.log.failed(reason);
-                self.set_all(ServingStatus::NotServing).await;
+                if read_only {
+                    // Everything that is not damaged is still served.
+                    self.reporter.set_service_status(SUBMISSIONS, ServingStatus::NotServing).await;
+                } else {
+                    tracing::error!(reason, "the log acknowledges nothing any more, restart the hub");
+                    self.stored[0].failed(reason);
+                    self.set_all(ServingStatus::NotServing).await;
+                }
             }
             tokio::select! {
                 () = stopping.cancelled() => break,
@@ -109,4 +129,18 @@ impl Watch {
             self.reporter.set_service_status(*name, status).await;
         }
     }
+}
+
+/// What is damaged, as health says it; `None` where nothing is.
+fn damage(condition: &Condition) -> Option<String> {
+    let Condition { damages, read_only, .. } = condition;
+    if damages.is_empty() && read_only.is_none() {
+        return None;
+    }
+    let mut reason: Vec<String> = damages.iter().take(NAMED_MAX).map(ToString::to_string).collect();
+    if damages.len() > NAMED_MAX {
+        reason.push(format!("and {} more", damages.len() - NAMED_MAX));
+    }
+    reason.extend(read_only.as_ref().map(|why| format!("read-only: {why}")));
+    Some(format!("damaged: {}", reason.join("; ")))
 }

@@ -1,7 +1,7 @@
 //! What goes wrong on our side, as gRPC statuses: the machine's inside stays in the log, under an id that the caller gets.
 
 use simpul_audit::AccessError;
-use simpul_log::AppendError;
+use simpul_log::{AppendError, ReadError};
 use simpul_projection::StateError;
 use simpul_types::IdSource;
 use tonic::Status;
@@ -18,6 +18,13 @@ pub(crate) fn of_access(error: &AccessError) -> Status {
 
 /// The read models could not be read.
 pub(crate) fn of_state(error: &StateError, ids: &dyn IdSource) -> Status {
+    if let StateError::Lost(_) | StateError::Log(ReadError::Corrupt { .. }) = error {
+        tracing::error!(error = error as &dyn std::error::Error, "an answer needs a damaged record");
+        return Status::data_loss(match error {
+            StateError::Log(place) => place.to_string(),
+            lost => lost.to_string(),
+        });
+    }
     let incident = uuid::Uuid::from_bytes(ids.uuid_v7()).hyphenated().to_string();
     tracing::error!(incident, error = error as &dyn std::error::Error, "read models could not be read");
     Status::internal(format!("the hub could not look this up; incident {incident}"))

@@ -145,6 +145,7 @@ impl Inner {
 
     /// Nobody found is an answer too: facts that say so.
     fn facts(&self, question: &Question) -> Result<Facts, StateError> {
+        self.parts.read_models.complete()?;
         match self.parts.read_models.person_by(question.kind, &question.identifier)? {
             Some(person) => self.parts.read_models.facts(&person),
             None => Ok(Facts::default()),

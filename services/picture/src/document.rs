@@ -124,6 +124,7 @@ async fn look_up(
 ) -> Result<Option<(Document, String)>, Status> {
     let (models, reference) = (parts.read_models.clone(), reference.to_owned());
     let found = tokio::task::spawn_blocking(move || {
+        models.complete()?;
         let Some(document) = models.document(view, &reference)? else { return Ok(None) };
         let case = if view == View::Case { models.case(&document.r#ref)? } else { None };
         Ok(Some((document, case.and_then(|case| case.case_ref).unwrap_or_default())))
@@ -132,7 +133,7 @@ async fn look_up(
         Ok(Ok(found)) => Ok(found),
         Ok(Err(error)) => {
             let error: simpul_projection::StateError = error;
-            Err(fault::internal(&error, parts.ids.as_ref()))
+            Err(fault::of_state(&error, parts.ids.as_ref()))
         }
         Err(error) => Err(fault::internal(&error, parts.ids.as_ref())),
     }

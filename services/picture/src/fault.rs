@@ -3,7 +3,8 @@
 use std::error::Error;
 
 use simpul_audit::AccessError;
-use simpul_log::AppendError;
+use simpul_log::{AppendError, ReadError};
+use simpul_projection::StateError;
 use simpul_proto::status;
 use simpul_types::{IdSource, RejectReason, Rejection};
 use tonic::Status;
@@ -16,6 +17,17 @@ pub(crate) fn of_access(error: &AccessError) -> Status {
         AccessError::Append(AppendError::Poisoned(_) | AppendError::Closed) => Status::unavailable(MESSAGE),
         AccessError::Oversized => Status::invalid_argument("the request is too large to be recorded"),
     }
+}
+
+/// The read models could not be read; where a damaged record is in the way, its place is told.
+pub(crate) fn of_state(error: &StateError, ids: &dyn IdSource) -> Status {
+    let place = match error {
+        StateError::Lost(_) => error.to_string(),
+        StateError::Log(place @ ReadError::Corrupt { .. }) => place.to_string(),
+        _ => return internal(error, ids),
+    };
+    tracing::error!(error = error as &dyn Error, "an answer needs a damaged record");
+    Status::data_loss(place)
 }
 
 /// Ours.
