@@ -31,8 +31,11 @@ pub(crate) enum Piece {
     /// A frame of which every leaf, record and the trailer were read.
     Frame(FrameRef, Frame),
     Gap(Gap),
-    /// What stands behind the last frame: zeros, or bytes that no later frame vouches for.
-    Rest,
+    /// What stands behind the last frame: zeros, or (up to `used`) bytes that no later frame vouches for.
+    Rest {
+        from: u64,
+        used: u64,
+    },
 }
 
 /// Walks a segment.
@@ -81,6 +84,10 @@ impl<'a> Pieces<'a> {
                     }
                     Err(fault) => {
                         self.walk.offset = start;
+                        // At the very end it may be the rest of a write that was cut off.
+                        if !self.followed(&frame.header)? {
+                            return self.resync(fault);
+                        }
                         let place = frame.place_of(fault);
                         Ok(Some(self.gap_of(&frame.header, place, fault)))
                     }
@@ -145,7 +152,8 @@ impl<'a> Pieces<'a> {
             }
             (None, _) => {
                 self.ended = true;
-                return Ok(Some(Piece::Rest));
+                let used = self.walk.used_behind(start)?;
+                return Ok(Some(Piece::Rest { from: start, used }));
             }
         };
         self.walk.offset = end;

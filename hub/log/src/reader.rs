@@ -539,7 +539,8 @@ impl Scan {
         let length = (last.offset + u64::from(last.length) - first.offset) as usize;
         let bytes = segment.read(first.offset, length);
         let bytes = bytes.map_err(|source| ReadError::Io { segment: segment.name(), source })?;
-        run.iter()
+        let frames: Vec<Vec<StoredLeaf>> = run
+            .iter()
             .map(|at| {
                 let from = (at.offset - first.offset) as usize;
                 let frame = Frame::parse(bytes.slice(from..from + at.length as usize));
@@ -549,7 +550,11 @@ impl Scan {
                 })?;
                 self.reader.leaves_of(&segment, *at, &frame)
             })
-            .collect()
+            .collect::<Result<_, _>>()?;
+        // What was asked for stood in a segment that is missing.
+        let reached =
+            frames.iter().flatten().flat_map(|leaf| &leaf.events).any(|event| event.position >= self.next);
+        if reached { Ok(frames) } else { Err(missing()) }
     }
 }
 

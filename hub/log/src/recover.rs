@@ -515,7 +515,7 @@ impl Recovery {
                             self.damaged(damage_of(segment, &gap))?;
                             gathered.pass_over(&gap);
                         }
-                        Piece::Rest => {}
+                        Piece::Rest { .. } => {}
                     }
                 }
                 self.index_whole &= whole;
@@ -594,7 +594,7 @@ impl Recovery {
                     self.index_whole = false;
                     gathered.pass_over(&gap);
                 }
-                Piece::Rest => {}
+                Piece::Rest { .. } => {}
             }
         }
         tree.write().map_err(io_error("writing the tree file"))?;

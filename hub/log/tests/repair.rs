@@ -111,6 +111,29 @@ async fn several_frames_headers_and_a_missing_segment_are_mended_at_once() {
 }
 
 #[tokio::test]
+async fn log_5_a_damaged_newest_frame_is_mended_with_or_without_the_checkpoint_file() {
+    let (whole, copy, model) = pair().await;
+    let last = harness::segment(whole.path());
+    let (start, end) = harness::last_frame(whole.path());
+    for (at, checkpoint) in
+        [(start + 3, true), ((start + end) / 2, true), (end - 2, false), (start + 3, false)]
+    {
+        let dir = tempfile::tempdir().unwrap();
+        harness::copy(whole.path(), dir.path());
+        flip(&dir.path().join(last.strip_prefix(whole.path()).unwrap()), at);
+        if !checkpoint {
+            harness::forget_last_checkpoint(dir.path());
+        }
+        verified(dir.path()).expect_err("damaged");
+        let repaired = mend(dir.path(), copy.path()).unwrap();
+        assert_eq!((repaired.mended.len(), repaired.unmended.len()), (1, 0), "{repaired:?}");
+        verified(dir.path()).unwrap();
+        let (appender, reader) = open(dir.path());
+        model.check(&appender, &reader);
+    }
+}
+
+#[tokio::test]
 async fn a_copy_that_does_not_prove_the_leaves_is_refused_and_nothing_changes() {
     let (whole, _, _) = pair().await;
     let other = tempfile::tempdir().unwrap();

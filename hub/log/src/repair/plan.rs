@@ -40,6 +40,8 @@ pub(super) struct Plan<'a> {
     changes: Vec<Change>,
     unmended: Vec<Mend>,
     floor: Option<Checkpoint>,
+    /// File of the last segment, and what stands in it behind its last whole frame.
+    end: (String, Range<u64>),
     newest: Option<String>,
     epoch: u32,
     slots: Vec<(u64, Digest)>,
@@ -73,6 +75,7 @@ impl<'a> Plan<'a> {
             pending: Vec::new(),
             changes: Vec::new(),
             unmended: Vec::new(),
+            end: ("segments".into(), 0..0),
             floor: checkpoint::open(&note, verifier).ok(),
             newest: None,
             epoch: 0,
@@ -116,51 +119,38 @@ impl<'a> Plan<'a> {
                 _ => return Err(self.refused("nothing in this folder vouches for the root that it leads to")),
             }
         }
-        if let Some(floor) = self.floor.clone()
-            && floor.size > self.leaf
-        {
-            let mend =
-                self.mend("segments", self.leaf..floor.size, "acknowledged leaves are missing at the end");
-            match self.copied_frames(self.leaf..floor.size) {
-                Ok(frames)
-                    if self.frontier.as_ref().is_some_and(|frontier| frontier.root() == floor.root) =>
-                {
-                    let at = self.end_of_last()?;
-                    let bytes = frames.concat();
-                    self.changes.push(Change {
-                        mend: Mend {
-                            file: at.0,
-                            what: "acknowledged end taken from the copy".into(),
-                            ..mend
-                        },
-                        kind: ChangeKind::Write { offset: at.1, bytes },
-                    });
-                }
-                Err(error) => return Err(error),
-                Ok(_) => self.unmended.push(mend),
-            }
-        }
-        Ok(())
+        self.tail()
     }
 
-    /// File and offset behind the last whole frame of the last segment.
-    fn end_of_last(&self) -> Result<(String, u64), RepairError> {
-        let paths = segment::list(self.dir).map_err(at(self.dir))?;
-        let Some(path) = paths.last() else { return Ok(("segments".into(), 0)) };
-        let file = File::open(path).map_err(at(path))?;
-        let walk = SegmentWalk::new(&file).map_err(at(path))?;
-        let (leaf, position) = start_of(path).unwrap_or_default();
-        let mut pieces = Pieces::new(walk, leaf, position, None);
-        let mut end = segment::PAGE_BYTES;
-        while let Some(piece) = pieces.next().map_err(at(path))? {
-            match piece {
-                Piece::Frame(at, _) => end = at.offset + u64::from(at.length),
-                Piece::Gap(gap) => end = gap.offsets.end,
-                Piece::Rest => {}
+    /// Acknowledged leaves behind the last whole frame: as the checkpoint file says, or where damaged bytes stand there, as
+    /// the copy's signed checkpoint does.
+    fn tail(&mut self) -> Result<(), RepairError> {
+        let (file, rest) = self.end.clone();
+        let copied = self.source.checkpoint().and_then(|note| checkpoint::open(&note, self.verifier).ok());
+        let known = self.floor.clone().into_iter().chain(copied.filter(|_| !rest.is_empty()));
+        let Some(known) = known.filter(|known| known.size > self.leaf).max_by_key(|known| known.size) else {
+            return Ok(());
+        };
+        let mend = self.mend(&file, self.leaf..known.size, "the acknowledged end");
+        let frames = self.copied_frames(self.leaf..known.size)?;
+        if frames.is_empty() || self.frontier.as_ref().is_none_or(|frontier| frontier.root() != known.root) {
+            self.unmended.push(mend);
+            return Ok(());
+        }
+        // What the copy has beyond the damaged bytes is none of ours, unless our own checkpoint speaks of it.
+        let ours = self.floor.as_ref().is_some_and(|floor| floor.size == known.size);
+        let mut bytes = Vec::new();
+        for frame in frames {
+            if ours || bytes.len() + frame.len() <= (rest.end - rest.start) as usize {
+                bytes.extend_from_slice(&frame);
             }
         }
-        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        Ok((format!("segments/{name}"), end))
+        if bytes.is_empty() {
+            self.unmended.push(mend);
+            return Ok(());
+        }
+        self.changes.push(Change { mend, kind: ChangeKind::Write { offset: rest.start, bytes } });
+        Ok(())
     }
 
     fn mend(&self, file: &str, leaves: Range<u64>, what: &str) -> Mend {
@@ -243,7 +233,7 @@ impl<'a> Plan<'a> {
                     self.gap(&file_name, &gap)?;
                 }
                 // The hub clears a cut write itself and refuses to guess otherwise; what was acknowledged is judged below.
-                Piece::Rest => {}
+                Piece::Rest { from, used } => self.end = (file_name.clone(), from..used),
             }
             (self.leaf, self.position) = pieces.place();
         }

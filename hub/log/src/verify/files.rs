@@ -114,7 +114,7 @@ impl<'a> Files<'a> {
         Ok(self.faults)
     }
 
-    /// Rows that streams use, and rows that good ones follow: only at its end may a cut write have left something.
+    /// Every row that was ever whole.
     fn keys(&mut self) -> io::Result<()> {
         let Some(bytes) = disk::read_if_there(&self.dir.join("keys"))? else {
             if self.slots_end > 0 {
@@ -125,14 +125,14 @@ impl<'a> Files<'a> {
         let rows: Vec<_> = bytes.chunks(keystore::ROW_BYTES as usize).collect();
         let good =
             |slot: usize| keystore::read_row(rows[slot]).is_some_and(|(number, _)| number == slot as u64);
-        let last_good = (0..rows.len()).rev().find(|slot| good(*slot)).map_or(0, |slot| slot as u64 + 1);
-        let end = last_good.max(self.slots_end);
         if self.slots_end > rows.len() as u64 {
             let what = format!("the key file ends at slot {}, streams use {}", rows.len(), self.slots_end);
             self.fault("keys", None, what);
         }
-        for slot in 0..end.min(rows.len() as u64) {
-            if !good(slot as usize) {
+        // A cut write leaves zeros or a short row behind the rows that are used, and nothing else.
+        let cut = |row: &[u8]| row.len() < keystore::ROW_BYTES as usize || row.iter().all(|byte| *byte == 0);
+        for slot in 0..rows.len() as u64 {
+            if !good(slot as usize) && (slot < self.slots_end || !cut(rows[slot as usize])) {
                 let use_of = if slot < self.slots_end { "a stream uses it" } else { "no stream uses it yet" };
                 self.fault(
                     "keys",
