@@ -1,28 +1,22 @@
 //! The benchmarks: one hub in a realm of its own, everything on (mutual TLS, producer signatures, sealing, one flush per
 //! group commit, access log), and beside every figure the floors of the same machine in the same run.
+//!
+//! [`own`] is the plain run, [`versus`] the run beside other stores, [`scale`] how cost grows with the log.
 
+pub mod chart;
 pub mod cpu;
+pub mod echo;
 pub mod floors;
 pub mod fold;
 pub mod legality;
 pub mod measure;
+pub mod own;
+pub mod read;
 pub mod replay;
 pub mod report;
+pub mod rounds;
+pub mod scale;
+pub mod servers;
+pub mod space;
 pub mod submit;
-
-/// Bytes of the files in a folder.
-pub fn size(path: &std::path::Path) -> u64 {
-    let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
-    entries
-        .map(|entry| {
-            if entry.path().is_dir() { size(&entry.path()) } else { entry.metadata().map_or(0, |m| m.len()) }
-        })
-        .sum()
-}
-
-/// Resident memory of a process, MiB.
-pub fn resident_mib(process: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
-    let line = status.lines().find(|line| line.starts_with("VmRSS"));
-    line.and_then(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok()).unwrap_or(0) >> 10
-}
+pub mod versus;

@@ -85,6 +85,14 @@ pub fn placement_draft(number: u64, bytes: usize) -> EventDraft {
     draft(number, &placement(number, bytes))
 }
 
+/// Streams that take turns, so that a stream's next event comes much later, as in a registry.
+const STREAMS_IN_TURN: u64 = 1_000;
+
+/// Which placement an event belongs to, if each has `per_stream` of them.
+pub fn history_number(number: u64, per_stream: u64) -> u64 {
+    number / (STREAMS_IN_TURN * per_stream) * STREAMS_IN_TURN + number % STREAMS_IN_TURN
+}
+
 /// One event of any placement.
 ///
 /// # Panics

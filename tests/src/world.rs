@@ -30,7 +30,7 @@ impl World {
     /// # Panics
     /// Where it cannot be made.
     pub fn new() -> Self {
-        Self::make(None, None)
+        Self::make(None, None, "")
     }
 
     /// A realm with NATS.
@@ -38,18 +38,18 @@ impl World {
     /// # Panics
     /// Where it cannot be made.
     pub fn with_nats() -> Self {
-        Self::make(Some(free_port()), None)
+        Self::make(Some(free_port()), None, "")
     }
 
-    /// A realm whose folder lies in `base`, for benchmarks on a given disk.
+    /// A realm whose folder lies in `base`, for benchmarks on a given disk, with Cedar policies beside the first matrix.
     ///
     /// # Panics
     /// Where it cannot be made.
-    pub fn in_folder(base: &Path) -> Self {
-        Self::make(None, Some(base))
+    pub fn in_folder(base: &Path, further_policies: &str) -> Self {
+        Self::make(None, Some(base), further_policies)
     }
 
-    fn make(nats_port: Option<u16>, base: Option<&Path>) -> Self {
+    fn make(nats_port: Option<u16>, base: Option<&Path>, further_policies: &str) -> Self {
         let dir = match base {
             Some(base) => TempDir::new_in(base),
             None => TempDir::new(),
@@ -58,6 +58,7 @@ impl World {
         let grpc_port = free_port();
         let mut options = InitOptions::demo(dir.path().join("realm"), System.now());
         (options.grpc_port, options.metrics_port, options.nats_port) = (grpc_port, 0, nats_port);
+        options.further_policies = further_policies.into();
         let realm = init(&options, &System).unwrap_or_else(|error| panic!("directory init: {error}"));
         Self { dir, realm, grpc_port, nats_port }
     }

@@ -51,6 +51,8 @@ pub struct InitOptions {
     pub agencies: Vec<AgencySeed>,
     /// Now: certificates and keys are valid from this day on.
     pub now: Timestamp,
+    /// Cedar policies beside the first matrix.
+    pub further_policies: String,
 }
 
 /// One agency of a new realm.
@@ -80,6 +82,7 @@ impl InitOptions {
             nats_port: Some(4222),
             agencies: demo_agencies(),
             now,
+            further_policies: String::new(),
         }
     }
 }
@@ -250,7 +253,7 @@ pub fn init(options: &InitOptions, ids: &dyn IdSource) -> Result<Realm, InitErro
         realm.nats_config = Some(nats.path().join("nats.conf"));
     }
 
-    let events = bootstrap::events(&options.agencies, &keys, options.now);
+    let events = bootstrap::events(&options.agencies, &keys, options.now, &options.further_policies);
     root.public_bytes("bootstrap.binpb", &bootstrap::submission(&authority_key, &events, options.now, ids))?;
     Ok(realm)
 }

@@ -17,7 +17,10 @@ use simpul_types::{
     ExpectedVersion, Header, IdSource, KeyId, Leaf, Position, Sender, Statement, Timestamp, clock::System,
 };
 
-use super::measure::{Row, row};
+use super::{
+    measure::{Row, row},
+    space,
+};
 use crate::drafts;
 
 const ORIGIN: &str = "simpul.example/bench-fold";
@@ -55,7 +58,7 @@ pub async fn run(out: &Path, events: u64, compare: bool) -> Vec<Row> {
     let resident = resident_mib();
     handle.stop().await;
     let mut folded = one(&format!("fold {events} mixed events"), events, took);
-    let bytes = super::size(&state);
+    let bytes = space::bytes(&state, &|_| true);
     folded.note = format!(
         "state {} MB per million events, resident {before} MiB before and {resident} after",
         bytes / events
@@ -101,11 +104,11 @@ fn look_ups(workload: &str, mut look_up: impl FnMut(u64)) -> Row {
         look_up(n);
         calls.push(before.elapsed());
     }
-    row(workload, "simpul", false, 1, calls, begun.elapsed())
+    row(workload, "Simpul", false, 1, calls, begun.elapsed())
 }
 
 fn one(workload: &str, events: u64, took: Duration) -> Row {
-    let mut row = row(workload, "simpul", false, events as usize, vec![took], took);
+    let mut row = row(workload, "Simpul", false, events as usize, vec![took], took);
     (row.p50_us, row.p99_us) = (0.0, 0.0);
     row.note = format!("{:.2} s", took.as_secs_f64());
     row
@@ -118,7 +121,7 @@ fn spread(n: u64) -> u64 {
 }
 
 fn resident_mib() -> u64 {
-    super::resident_mib(std::process::id())
+    space::resident_mib(std::process::id())
 }
 
 /// Appends the events; the number of persons with a NIK.

@@ -1,6 +1,7 @@
 //! Legality checks: each one evaluated, signed, and its access entry durable before it is answered.
 
 use std::{
+    ops::Range,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -17,13 +18,15 @@ use simpul_proto::v1::{
 use super::measure::{Row, closed_loop, row};
 use crate::drafts;
 
-/// Puts `persons` placements with their evidence into the hub, 1,000 a submission; the rate of loading.
+/// Puts placements with their evidence into the hub, 1,000 events a submission, histories of `per_stream` events; the rate
+/// of loading.
 ///
 /// # Panics
 /// Where a submission is refused.
-pub async fn load(client: &Client, persons: u64) -> Row {
+pub async fn load(client: &Client, numbers: Range<u64>, per_stream: u64) -> Row {
     const BATCH: u64 = 1_000;
-    let next = Arc::new(AtomicU64::new(0));
+    let (next, end, count) =
+        (Arc::new(AtomicU64::new(numbers.start)), numbers.end, numbers.end - numbers.start);
     let start = Instant::now();
     let tasks: Vec<_> = (0..4)
         .map(|_| {
@@ -32,12 +35,12 @@ pub async fn load(client: &Client, persons: u64) -> Row {
                 let mut taken = Vec::new();
                 loop {
                     let from = next.fetch_add(BATCH, Ordering::Relaxed);
-                    if from >= persons {
+                    if from >= end {
                         return taken;
                     }
-                    let numbers = from..(from + BATCH).min(persons);
-                    let drafts = numbers
-                        .map(|number| drafts::draft(number, &drafts::evidenced_placement(number)))
+                    let drafts = (from..(from + BATCH).min(end))
+                        .map(|number| drafts::history_number(number, per_stream))
+                        .map(|placement| drafts::draft(placement, &drafts::evidenced_placement(placement)))
                         .collect();
                     let before = Instant::now();
                     client.submit(drafts).await.expect("accepted");
@@ -52,8 +55,8 @@ pub async fn load(client: &Client, persons: u64) -> Row {
     }
     let took = start.elapsed();
     let mut row =
-        row(&format!("load {persons} placements, 4x1000"), "simpul", true, BATCH as usize, calls, took);
-    row.events_per_s = persons as f64 / took.as_secs_f64();
+        row(&format!("load {count} placement events, 4x1000"), "Simpul", true, BATCH as usize, calls, took);
+    row.events_per_s = count as f64 / took.as_secs_f64();
     row
 }
 
@@ -93,6 +96,6 @@ pub async fn check(config: &ClientConfig, persons: u64, callers: usize, time: Du
             assert!(answer.signed.is_some());
         }
     };
-    let (calls, took) = closed_loop(callers, time, call).await;
-    row(&format!("legality check of {persons}, c{callers}"), "simpul", true, 1, calls, took)
+    let (calls, took) = closed_loop(callers, time / 10, time, call).await;
+    row(&format!("legality check of {persons}, c{callers}"), "Simpul", true, 1, calls, took)
 }

@@ -6,10 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// One row of the result.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Row {
     /// What was done.
     pub workload: String,
@@ -52,28 +52,48 @@ pub fn row(
     }
 }
 
-/// Runs `callers` loops of `call` for a time and returns what every call took.
+/// A row of work that was done once, as reading everything.
+pub fn once(workload: &str, system: &str, durable: bool, events: usize, took: Duration) -> Row {
+    let mut row = row(workload, system, durable, events, vec![took], took);
+    (row.p50_us, row.p99_us) = (0.0, 0.0);
+    row.note = format!("{events} events in {:.2} s", took.as_secs_f64());
+    row
+}
+
+/// Runs `callers` loops of `call` for `warm`, then for `time`, and returns what every call took that ended in
+/// `time`.
 ///
 /// # Panics
 /// Where a call panics.
-pub async fn closed_loop<C, F>(callers: usize, time: Duration, call: C) -> (Vec<Duration>, Duration)
+pub async fn closed_loop<C, F>(
+    callers: usize,
+    warm: Duration,
+    time: Duration,
+    call: C,
+) -> (Vec<Duration>, Duration)
 where
     C: Fn(usize, u64) -> F + Send + Sync + 'static,
     F: Future<Output = ()> + Send,
 {
-    let (call, start) = (Arc::new(call), Instant::now());
+    let (call, start) = (Arc::new(call), Instant::now() + warm);
+    let end = start + time;
     let tasks: Vec<_> = (0..callers)
         .map(|caller| {
             let call = Arc::clone(&call);
             tokio::spawn(async move {
                 let (mut taken, mut number) = (Vec::new(), 0);
-                while start.elapsed() < time {
+                loop {
                     let before = Instant::now();
+                    if before >= end {
+                        return taken;
+                    }
                     call(caller, number).await;
-                    taken.push(before.elapsed());
+                    let after = Instant::now();
+                    if (start..end).contains(&after) {
+                        taken.push(after - before);
+                    }
                     number += 1;
                 }
-                taken
             })
         })
         .collect();
@@ -81,5 +101,5 @@ where
     for task in tasks {
         all.extend(task.await.expect("a caller ends well"));
     }
-    (all, start.elapsed())
+    (all, time)
 }

@@ -1,16 +1,13 @@
 //! Reading everything in order, and starting on it.
 
-use std::{
-    path::Path,
-    time::{Duration, Instant},
-};
+use std::{path::Path, time::Instant};
 
 use simpul_log::{Schema, verify};
 use simpul_signing::seal::WrapKey;
 use simpul_tlog::note::NoteVerifier;
 use simpul_types::Position;
 
-use super::measure::{Row, row};
+use super::measure::{Row, once};
 
 /// Replays a log's folder: every frame's checks, every leaf and event, sealed, as an auditor reads.
 ///
@@ -22,7 +19,7 @@ pub fn sealed(log: &Path, verifier: &NoteVerifier, wrap: WrapKey) -> Row {
     while let Some(leaves) = scan.next_frame().expect("whole") {
         events += leaves.iter().map(|leaf| leaf.events.len()).sum::<usize>();
     }
-    one("replay, sealed", events, start.elapsed())
+    once("replay, sealed", "Simpul", true, events, start.elapsed())
 }
 
 /// The same with every payload opened.
@@ -38,7 +35,7 @@ pub fn opened(log: &Path, verifier: &NoteVerifier, wrap: WrapKey) -> Row {
             events += 1;
         }
     }
-    one("replay, opened", events, start.elapsed())
+    once("replay, opened", "Simpul", true, events, start.elapsed())
 }
 
 /// Verification of every byte, tree and checkpoint signature.
@@ -49,12 +46,5 @@ pub fn verified(log: &Path, verifier: &NoteVerifier) -> Row {
     let start = Instant::now();
     let report = verify::walk(log, verifier, &mut |_, _| Ok(())).expect("readable");
     assert_eq!(report.violation, None);
-    one("offline verification", report.events as usize, start.elapsed())
-}
-
-fn one(workload: &str, events: usize, took: Duration) -> Row {
-    let mut row = row(workload, "simpul", true, events, vec![took], took);
-    (row.p50_us, row.p99_us) = (0.0, 0.0);
-    row.note = format!("{events} events in {:.2} s", took.as_secs_f64());
-    row
+    once("offline verification", "Simpul", true, report.events as usize, start.elapsed())
 }

@@ -16,9 +16,23 @@ use crate::drafts;
 /// Payload of one event, bytes; the peers' figures are at the same size.
 pub const PAYLOAD_BYTES: usize = 600;
 
-/// Name of a workload.
-pub fn name(callers: usize, batch: usize) -> String {
-    if batch == 1 { format!("c{callers}") } else { format!("{callers}x{batch}") }
+/// Who submits how much at once.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Load {
+    /// Concurrent callers.
+    pub callers: usize,
+    /// Events of each call.
+    pub batch: usize,
+}
+
+impl Load {
+    /// `c64`, `16x100`.
+    pub fn name(self) -> String {
+        match self.batch {
+            1 => format!("c{}", self.callers),
+            batch => format!("{}x{batch}", self.callers),
+        }
+    }
 }
 
 /// Events of a benchmark: what a caller gives the client, at the cost of a copy of the payload.
@@ -34,15 +48,15 @@ pub struct Source {
 }
 
 impl Source {
-    /// Placements of [`PAYLOAD_BYTES`], `per_stream` to a stream.
+    /// Placements of [`PAYLOAD_BYTES`], `per_stream` to a stream, from event `first` on, so that sources do not meet.
     ///
     /// # Panics
     /// Never: the payload holds its number.
-    pub fn new(per_stream: u64) -> Self {
+    pub fn new(first: u64, per_stream: u64) -> Self {
         let template = drafts::placement_draft(0, PAYLOAD_BYTES);
         let payload: Arc<[u8]> = template.payload.as_ref().into();
         let number_at = payload.windows(8).position(|window| window == b"00000000").expect("a number");
-        Self { next: Arc::default(), template, payload, number_at, per_stream }
+        Self { next: Arc::new(AtomicU64::new(first)), template, payload, number_at, per_stream }
     }
 
     /// The next `count` events.
@@ -71,19 +85,25 @@ impl Source {
     }
 }
 
-/// `callers` callers, each with `batch` events a call.
+/// Submits for `warm`, then for `time`, which is measured.
 ///
 /// # Panics
 /// Where a submission is refused.
-pub async fn run(client: &Client, source: &Source, callers: usize, batch: usize, time: Duration) -> Row {
-    let name = name(callers, batch);
+pub async fn run(
+    client: &Client,
+    source: &Source,
+    load: Load,
+    warm: Duration,
+    time: Duration,
+    system: &str,
+) -> Row {
     let (client, source) = (client.clone(), source.clone());
     let call = move |_, _| {
-        let (client, drafts) = (client.clone(), source.take(batch as u64));
+        let (client, drafts) = (client.clone(), source.take(load.batch as u64));
         async move {
             client.submit(drafts).await.expect("accepted");
         }
     };
-    let (calls, took) = closed_loop(callers, time, call).await;
-    row(&name, "simpul", true, batch, calls, took)
+    let (calls, took) = closed_loop(load.callers, warm, time, call).await;
+    row(&load.name(), system, true, load.batch, calls, took)
 }

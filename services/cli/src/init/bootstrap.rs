@@ -17,7 +17,12 @@ pub(super) struct Draft {
 }
 
 /// All directory events of a new realm, agencies before what hangs on them.
-pub(super) fn events(agencies: &[AgencySeed], keys: &[(Sender, [u8; 32])], now: Timestamp) -> Vec<Draft> {
+pub(super) fn events(
+    agencies: &[AgencySeed],
+    keys: &[(Sender, [u8; 32])],
+    now: Timestamp,
+    further_policies: &str,
+) -> Vec<Draft> {
     let mut drafts = Vec::new();
     for agency in agencies {
         drafts.push(Draft {
@@ -58,7 +63,7 @@ pub(super) fn events(agencies: &[AgencySeed], keys: &[(Sender, [u8; 32])], now: 
         event_type: "simpul.directory.v1.PolicyDeclared",
         stream: "directory/policy".into(),
         payload: directory::PolicyDeclared {
-            cedar: simpul_policy::FIRST_MATRIX.into(),
+            cedar: format!("{}{further_policies}", simpul_policy::FIRST_MATRIX),
             version: simpul_policy::FIRST_MATRIX_VERSION.into(),
         }
         .encode_to_vec(),
