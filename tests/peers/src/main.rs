@@ -66,6 +66,9 @@ struct Arguments {
     warm: f64,
     #[arg(long)]
     workload: String,
+    /// JetStream: batches as atomic batches.
+    #[arg(long)]
+    atomic: bool,
     /// Connections; 0: what is best for the peer.
     #[arg(long, default_value_t = 0)]
     connections: usize,
@@ -77,7 +80,10 @@ async fn main() -> anyhow::Result<()> {
     match arguments.peer {
         Peer::Umadb => drive(umadb::Umadb::connect(&arguments.address).await?, &arguments).await,
         Peer::Tephra => drive(tephra::Tephra::connect(&arguments.address).await?, &arguments).await,
-        Peer::Jetstream => drive(jetstream::Jetstream::connect(&arguments.address).await?, &arguments).await,
+        Peer::Jetstream => {
+            drive(jetstream::Jetstream::connect(&arguments.address, arguments.atomic).await?, &arguments)
+                .await
+        }
         Peer::Postgres => {
             let connections = match arguments.connections {
                 0 => arguments.callers.min(postgres::CONNECTIONS_MAX),

@@ -6,8 +6,8 @@ use super::rounds::{Figure, is_simpul};
 
 const COLUMNS: usize = 2;
 const PANEL_WIDTH: usize = 600;
-const NAME_WIDTH: usize = 205;
-const BAR_WIDTH_MAX: f64 = 235.0;
+const NAME_WIDTH: usize = 240;
+const BAR_WIDTH_MAX: f64 = 210.0;
 const BAR_HEIGHT: usize = 16;
 const ROW_HEIGHT: usize = 23;
 const PANEL_HEAD: usize = 46;

@@ -122,6 +122,9 @@ impl Versus {
         if peer.durable() {
             command.arg("--durable");
         }
+        if peer == Peer::JetstreamAlways {
+            command.arg("--atomic");
+        }
         if workload == "read" {
             command.args(["--read", "--workload", "read all"]);
         } else {

@@ -127,7 +127,9 @@ async fn peers(arguments: &Arguments, time: Duration) -> anyhow::Result<Vec<Row>
     };
     if arguments.rounds > 0 {
         let mut versus = Versus::new(plan)?;
-        for round in 0..arguments.rounds {
+        // Whoever began the last rounds does not begin these.
+        let first = rounds::kept(&kept).map_or(0, |rows| rows.len());
+        for round in first..first + arguments.rounds {
             let mut failed = Ok(());
             let each = |row: Row| {
                 progress(&row);
