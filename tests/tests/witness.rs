@@ -359,7 +359,7 @@ fn a_witness_with_a_wrong_configuration_says_what_to_do() {
         ("plain_http = true", "plain_http = false", "tls: certificate and key, or `plain_http = true`"),
         (address.as_str(), "0.0.0.0:0", "listen: without TLS it must be a loopback address"),
         (log.as_str(), cosigner.as_str(), "a log signs with a key of type 1"),
-        ("state = ", "stat = ", "unknown key"),
+        ("name = \"", "extra = 1\nname = \"", "extra: unknown key"),
         ("witness.key", "other.key", "key: "),
     ] {
         fs::write(&file, right.replace(from, to)).unwrap();
