@@ -4,9 +4,11 @@
 
 pub mod bench;
 pub mod drafts;
+pub mod foreign;
 pub mod forge;
 pub mod nats;
 pub mod process;
+pub mod seeded;
 pub mod world;
 
 pub use world::World;

@@ -35,9 +35,9 @@ use simpul_types::Digest;
 pub(crate) const HEADER_BYTES: usize = 64;
 pub(crate) const TRAILER_BYTES: usize = 116;
 pub(crate) const RECORD_PREFIX_BYTES: usize = 44;
-const LEAF_ROW_BYTES: usize = 12;
-const RECORD_ROW_BYTES: usize = 8;
-const MAGIC: &[u8; 4] = b"SFR1";
+pub(crate) const LEAF_ROW_BYTES: usize = 12;
+pub(crate) const RECORD_ROW_BYTES: usize = 8;
+pub(crate) const MAGIC: &[u8; 4] = b"SFR1";
 const MARKER: &[u8; 8] = b"SIMPUL\r\n";
 
 /// What a frame's header says.

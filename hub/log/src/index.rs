@@ -13,7 +13,7 @@ use foldhash::fast::RandomState;
 use simpul_signing::sha256;
 use simpul_types::{EventId, StreamName, SubmissionId};
 
-pub(crate) use self::sealed::SealedIndex;
+pub(crate) use self::sealed::{HEAD_BYTES, SealedIndex};
 use crate::frame::array_at;
 
 /// First half of the SHA-256 of a stream's name.

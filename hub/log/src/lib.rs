@@ -15,6 +15,8 @@ mod damage;
 pub mod disk;
 mod draft;
 mod frame;
+#[doc(hidden)]
+pub mod fuzz;
 mod head;
 mod index;
 mod keystore;

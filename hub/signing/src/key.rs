@@ -1,4 +1,23 @@
 //! Ed25519 keys of connectors, of the directory authority and of the hub's verdicts.
+//!
+//! # Which signatures hold
+//!
+//! RFC 8032 leaves edges open on which verifiers differ. Here holds what `ring` (BoringSSL) accepts, the same in the hub,
+//! the connectors and the offline verifier; Go's `crypto/ed25519` and OpenSSL 3 follow the same rule.
+//!
+//! | | rule | so |
+//! |---|---|---|
+//! | S | below the group's order L; anything else is refused | nobody can turn a signature into another one |
+//! | R | compared byte for byte with the encoding of \[S\]B − \[h\]A; a non-canonical R never holds | – |
+//! | equation | without cofactor: \[S\]B = R + \[h\]A | what holds only times 8 is refused |
+//! | h | SHA-512(R ‖ A ‖ message) over the bytes as sent, reduced modulo L | – |
+//! | A | y may be p or more and is reduced; a sign bit on x = 0 passes; off the curve, nothing holds | one key may have two encodings, with two key ids |
+//! | small order | A and R of small order are not refused | a key of small order can be made to sign many messages at once: whoever registers a key vouches for how it was made |
+//!
+//! One consequence is relied on: for a key that was made by RFC 8032, a message has one signature that holds unless its
+//! owner makes more, so a stored signature cannot be replaced by a stranger. Not relied on: that no owner can craft a key
+//! under which one signature holds for two messages; what is signed is stored beside the signature, and leaves are told
+//! apart by their bytes. Edge vectors for each line stand in `tests/ed25519_edges.rs`.
 
 use std::fmt;
 

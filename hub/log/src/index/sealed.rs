@@ -28,7 +28,7 @@ use crate::{
 
 const MAGIC: &[u8; 8] = b"SIMPULIX";
 const VERSION: u32 = 3;
-const HEAD_BYTES: usize = 28;
+pub(crate) const HEAD_BYTES: usize = 28;
 const FRAME_ROW: usize = 28;
 /// Row of ids: id, number less the segment's first.
 const ID_ROW: usize = 20;
@@ -249,7 +249,10 @@ impl SealedIndex {
 
     /// `None` where the file is missing, not whole or of an older layout: it is then built again from the segment.
     pub(crate) fn load(path: &Path) -> Option<Self> {
-        let bytes = disk::read(path).ok()?;
+        Self::parse(&disk::read(path).ok()?)
+    }
+
+    pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
         let head = bytes.get(..HEAD_BYTES)?;
         if &head[..8] != MAGIC || u32_at(head, 8) != VERSION {
             return None;
@@ -281,6 +284,43 @@ impl SealedIndex {
             chains: parse_chains(&chains)?,
         };
         index.is_sound().then_some(index)
+    }
+}
+
+/// For `crate::fuzz`.
+impl SealedIndex {
+    /// A small right one.
+    pub(crate) fn sample() -> Self {
+        let frame = FrameRef { offset: 4096, length: 700, first_leaf: 4, first_position: 17 };
+        let row = |id: u8, rest: &[u8]| [&[id; 16][..], rest].concat();
+        let stream = |id: u8, first: u32| row(id, &[&[0; 8][..], &first.to_le_bytes()].concat());
+        Self {
+            first_leaf: 4,
+            first_position: 17,
+            frames: vec![frame],
+            events: [row(1, &0u32.to_le_bytes()), row(2, &1u32.to_le_bytes())].concat(),
+            submissions: row(3, &0u32.to_le_bytes()),
+            streams: [stream(8, 0), stream(9, 1)].concat(),
+            positions: [0u32, 1, 2].iter().flat_map(|position| position.to_le_bytes()).collect(),
+            chains: vec![("kp2mi/sisko".into(), 3)],
+        }
+    }
+
+    /// Looks up everything that stands in it; the answers may be anything, but must be there.
+    pub(crate) fn look_up_everything(&self) {
+        // `is_of` refuses what does not begin where its segment does, far below this.
+        if self.first_leaf.max(self.first_position) >= 1 << 63 {
+            return;
+        }
+        for row in self.events.chunks_exact(ID_ROW) {
+            self.event(&EventId::from_bytes(array_at(row, 0)));
+        }
+        for row in self.submissions.chunks_exact(ID_ROW) {
+            self.submission(&SubmissionId::from_bytes(array_at(row, 0)));
+        }
+        for part in self.streams() {
+            self.stream(&part.stream).count();
+        }
     }
 }
 

@@ -1,0 +1,97 @@
+//! What strangers send or are sent: notes, checkpoints, proofs, tiles, policies.
+
+use std::str::from_utf8;
+
+use bytes::Bytes;
+use simpul_audit::TrustedKeys;
+use simpul_tlog::{
+    checkpoint::{self, Checkpoint},
+    cosignature,
+    note::{NoteVerifier, SignedNote},
+    policy::Policy,
+    proof,
+    tile::{self, Tile},
+};
+use simpul_types::Digest;
+use simpul_witness::AddCheckpoint;
+
+/// Key of the seeds; its private half is 32 zero bytes.
+const VKEY: &str = "EnochRoot+af0cfe78+ATtqJ7zOtqQtYqOo0CpvDXNlMhV3HeJDpjrASKGLWdop";
+
+pub(crate) fn note(data: &[u8]) {
+    let Ok(text) = from_utf8(data) else { return };
+    let key = NoteVerifier::parse(VKEY).expect("a right key");
+    checkpoint::open(text, &key).ok();
+    let Ok(note) = SignedNote::parse(text) else { return };
+    assert!(!note.signatures.is_empty() && note.text.ends_with('\n'));
+    assert!(text.starts_with(&note.text), "the text is what stands in the note");
+    for line in &note.signatures {
+        cosignature::time_of(line);
+    }
+    note.signature_of(&key);
+}
+
+pub(crate) fn vkey(data: &[u8]) {
+    let Ok(text) = from_utf8(data) else { return };
+    if let Ok(key) = NoteVerifier::parse(text) {
+        assert_eq!(key.to_string(), text, "one key has one text");
+    }
+}
+
+pub(crate) fn checkpoint(data: &[u8]) {
+    let Ok(text) = from_utf8(data) else { return };
+    if let Ok(checkpoint) = Checkpoint::parse(text) {
+        assert!(text.starts_with(&checkpoint.body()), "one checkpoint has one text, extensions apart");
+    }
+}
+
+/// Index and sizes, 8 bytes each, then hashes: two roots and the proof.
+pub(crate) fn proof(data: &[u8]) {
+    let (head, rest) = data.split_at(data.len().min(16));
+    let number = |at: usize| {
+        head.get(at..at + 8).map_or(0, |bytes| u64::from_le_bytes(bytes.try_into().expect("8 bytes")))
+    };
+    let (small, large) = (number(0), number(8));
+    let hashes: Vec<Digest> = rest.chunks_exact(32).map(|hash| hash.try_into().expect("32 bytes")).collect();
+    let [first, second, path @ ..] = &hashes[..] else { return };
+    if proof::verify_inclusion(small, large, first, path, second).is_ok() {
+        assert!(small < large && path.len() <= 64);
+        assert!(proof::verify_inclusion(small, large, second, path, first).is_err() || first == second);
+    }
+    if proof::verify_consistency(small, large, path, first, second).is_ok() {
+        assert!(small <= large && path.len() <= 65);
+        assert!(small != large || first == second);
+    }
+}
+
+pub(crate) fn tile_path(data: &[u8]) {
+    let Ok(text) = from_utf8(data) else { return };
+    if let Ok(tile) = text.parse::<Tile>() {
+        assert_eq!(tile.to_string(), text, "one tile has one path");
+    }
+}
+
+pub(crate) fn entries(data: &[u8]) {
+    if let Ok(entries) = tile::decode_entries(&Bytes::copy_from_slice(data)) {
+        assert_eq!(tile::encode_entries(&entries).as_deref(), Ok(data), "one bundle has one encoding");
+    }
+}
+
+pub(crate) fn policy(data: &[u8]) {
+    if let Err(error) = Policy::parse(data) {
+        assert!(error.to_string().contains("line"), "an error names its line: {error}");
+    }
+}
+
+pub(crate) fn witness_request(data: &[u8]) {
+    if let Ok(request) = AddCheckpoint::parse(data) {
+        assert_eq!(request.encode().as_bytes(), data, "one request has one text");
+    }
+}
+
+pub(crate) fn key_file(data: &[u8]) {
+    let Ok(text) = from_utf8(data) else { return };
+    TrustedKeys::parse(text).ok();
+    simpul_signing::SigningKey::from_text(text).ok();
+    simpul_signing::VerifyingKey::from_hex(text).ok();
+}
