@@ -27,6 +27,8 @@ const SENSITIVE: &[&str] = &[
     "simpul.v1.ViewDocument",
     "simpul.v1.ViewChange",
     "simpul.v1.ReplayEvent",
+    "simpul.v1.BundleEvent",
+    "simpul.v1.BundlePart",
     "simpul.registry.v1.PlacementRecorded",
     "simpul.registry.v1.Evidence",
     "simpul.police.v1.CaseUpdated",

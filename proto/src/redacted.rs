@@ -19,6 +19,8 @@ redacted!(
     crate::v1::ViewDocument,
     crate::v1::ViewChange,
     crate::v1::ReplayEvent,
+    crate::v1::BundleEvent,
+    crate::v1::BundlePart,
     crate::registry::PlacementRecorded,
     crate::registry::Evidence,
     crate::police::CaseUpdated,

@@ -57,7 +57,8 @@ impl World {
         let dir = dir.expect("a temporary folder");
         let grpc_port = free_port();
         let mut options = InitOptions::demo(dir.path().join("realm"), System.now());
-        (options.grpc_port, options.metrics_port, options.nats_port) = (grpc_port, 0, nats_port);
+        (options.grpc_port, options.tiles_port) = (grpc_port, 0);
+        (options.metrics_port, options.nats_port) = (0, nats_port);
         options.further_policies = further_policies.into();
         let realm = init(&options, &System).unwrap_or_else(|error| panic!("directory init: {error}"));
         Self { dir, realm, grpc_port, nats_port }

@@ -10,6 +10,7 @@ use std::{ops::Range, sync::Arc};
 
 use simpul_proto::v1::{GetConnectorStateRequest, submission_service_client::SubmissionServiceClient};
 use simpul_signing::SigningKey;
+use simpul_tlog::receipt::LogProof;
 use simpul_types::{Clock, EventId, IdSource, Position, Receipt, Rejection, clock, limits};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -47,6 +48,11 @@ pub struct Accepted {
 }
 
 impl Accepted {
+    /// The receipt as a file that anybody can check with no hub (C2SP tlog-proof, `.tlog-proof`).
+    pub fn log_proof(&self) -> LogProof {
+        LogProof::from_receipt(&self.receipt)
+    }
+
     /// Position of the first event.
     pub fn first_position(&self) -> Position {
         Position::new(self.positions.start)

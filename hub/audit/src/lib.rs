@@ -1,12 +1,13 @@
 //! Who looked at what, and the proof that nothing was changed: the access log ([`access`]), reading it back
 //! ([`mod@entries`]), the checkpoint that strangers are shown ([`published`]) with the cosignatures of witnesses ([`gather`]),
-//! the log as static tiles and a stranger's check of them ([`tiles`]), offline verification of a data folder ([`verify`]) and
+//! the log as static tiles and a stranger's check of them ([`tiles`]), evidence that needs no hub ([`bundle`]), offline verification of a data folder ([`verify`]) and
 //! counting what a replay saw ([`replay`]).
 //!
 //! Read [`access`] first.
 
 pub mod access;
 pub mod backup;
+pub mod bundle;
 pub mod entries;
 pub mod gather;
 pub mod metrics;

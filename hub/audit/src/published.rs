@@ -58,6 +58,12 @@ impl Published {
         self.shown.borrow().note.clone()
     }
 
+    /// Both at one moment.
+    pub fn note_and_size(&self) -> (Bytes, u64) {
+        let shown = self.shown.borrow();
+        (shown.note.clone(), shown.size)
+    }
+
     /// Leaves of its tree.
     pub fn size(&self) -> u64 {
         self.shown.borrow().size

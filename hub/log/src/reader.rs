@@ -11,7 +11,7 @@ use simpul_tlog::{
     note::NoteVerifier,
     stored::{self, HashReader},
 };
-use simpul_types::{Digest, LeafIndex, Position, Receipt, StreamName};
+use simpul_types::{Digest, EventId, LeafIndex, Position, Receipt, StreamName};
 use tokio::sync::watch;
 
 use crate::{
@@ -375,6 +375,13 @@ impl Reader {
         let end = self.head().end.get();
         let index = self.shared.index.read().unwrap_or_else(PoisonError::into_inner);
         index.stream(&index::stream_key(stream), end).into_iter().map(Position::new).collect()
+    }
+
+    /// Position of an event that is acknowledged.
+    pub fn find_event(&self, id: &EventId) -> Option<Position> {
+        let index = self.shared.index.read().unwrap_or_else(PoisonError::into_inner);
+        let position = index.event(id).map(Position::new);
+        position.filter(|position| *position < self.head().end)
     }
 
     /// Unseals an event.

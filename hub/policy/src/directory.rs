@@ -99,6 +99,8 @@ impl Directory {
             valid_from: Timestamp::from_us(i64::MIN),
             valid_until: None,
             revoked_at: None,
+            registered: None,
+            revocations: Vec::new(),
         };
         let connector = ConnectorRecord { keys: BTreeMap::from([(key_id(&authority), key)]) };
         let name: ConnectorName = AUTHORITY_CONNECTOR.parse().expect("a valid connector name");
@@ -130,8 +132,8 @@ impl Directory {
         match event_type.strip_prefix(EVENT_PACKAGE) {
             Some("AgencyDeclared") => self.declare_agency(decode(payload)?)?,
             Some("ConnectorDeclared") => self.declare_connector(&decode(payload)?)?,
-            Some("KeyRegistered") => self.register_key(&decode(payload)?)?,
-            Some("KeyRevoked") => self.revoke_key(&decode(payload)?)?,
+            Some("KeyRegistered") => self.register_key(&decode(payload)?, position)?,
+            Some("KeyRevoked") => self.revoke_key(&decode(payload)?, position)?,
             Some("PolicyDeclared") => self.declare_policy(&decode(payload)?)?,
             _ => return Err(DirectoryError::NotDirectory),
         }
@@ -161,7 +163,11 @@ impl Directory {
         Ok(())
     }
 
-    fn register_key(&mut self, registered: &wire::KeyRegistered) -> Result<(), DirectoryError> {
+    fn register_key(
+        &mut self,
+        registered: &wire::KeyRegistered,
+        position: Position,
+    ) -> Result<(), DirectoryError> {
         let connector: ConnectorName = name("connector", &registered.connector)?;
         let public_key: [u8; 32] = registered
             .public_key
@@ -184,12 +190,15 @@ impl Directory {
         if known {
             return Err(DirectoryError::KeyKnown(id));
         }
-        record.keys.insert(id, KeyRecord { public_key, valid_from, valid_until, revoked_at: None });
+        let registered = Some(position);
+        let (revoked_at, revocations) = (None, Vec::new());
+        let key = KeyRecord { public_key, valid_from, valid_until, revoked_at, registered, revocations };
+        record.keys.insert(id, key);
         Ok(())
     }
 
     /// A key that was revoked twice counts as revoked from the earlier time on.
-    fn revoke_key(&mut self, revoked: &wire::KeyRevoked) -> Result<(), DirectoryError> {
+    fn revoke_key(&mut self, revoked: &wire::KeyRevoked, position: Position) -> Result<(), DirectoryError> {
         let id: KeyId = name("key_id", &revoked.key_id)?;
         let at = optional_time(revoked.revoked_at_us)
             .ok_or(DirectoryError::Field { field: "revoked_at_us", rule: "required".into() })?;
@@ -205,6 +214,7 @@ impl Directory {
             .flat_map(|agency| agency.connectors.values_mut())
             .find_map(|connector| connector.keys.get_mut(&id))
             .ok_or(DirectoryError::KeyUnknown(id))?;
+        key.revocations.push(position);
         key.revoked_at = Some(key.revoked_at.map_or(at, |known| known.min(at)));
         Ok(())
     }

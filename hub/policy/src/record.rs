@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use simpul_types::{AgencyCode, ConnectorName, KeyId, Timestamp};
+use simpul_types::{AgencyCode, ConnectorName, KeyId, Position, Timestamp};
 
 /// An agency that takes part.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +35,10 @@ pub struct KeyRecord {
     pub valid_until: Option<Timestamp>,
     /// From when on it was revoked.
     pub revoked_at: Option<Timestamp>,
+    /// Position of the event that registered it; `None` for the authority's first key, which comes from the configuration.
+    pub registered: Option<Position>,
+    /// Positions of the events that revoked it.
+    pub revocations: Vec<Position>,
 }
 
 impl KeyRecord {

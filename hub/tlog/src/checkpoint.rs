@@ -98,7 +98,8 @@ pub fn open(note: &str, verifier: &NoteVerifier) -> Result<Checkpoint, Checkpoin
     Ok(checkpoint)
 }
 
-fn parse_size(text: &str) -> Option<u64> {
+/// Decimal without sign and leading zero.
+pub(crate) fn parse_size(text: &str) -> Option<u64> {
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
     let leading_zero = text.len() > 1 && text.starts_with('0');
     if digits && !leading_zero { text.parse().ok() } else { None }

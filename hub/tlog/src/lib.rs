@@ -15,6 +15,7 @@ mod hash;
 pub mod note;
 pub mod policy;
 pub mod proof;
+pub mod receipt;
 pub mod stored;
 pub mod tile;
 

@@ -50,6 +50,15 @@ macro_rules! uuid_id {
             }
         }
 
+        impl FromStr for $name {
+            type Err = IdError;
+
+            fn from_str(text: &str) -> Result<Self, IdError> {
+                let uuid = uuid::Uuid::try_parse(text).map_err(|_| IdError::Uuid)?;
+                Self::from_wire(uuid.as_bytes())
+            }
+        }
+
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 uuid::Uuid::from_bytes(self.0).hyphenated().fmt(f)
@@ -245,5 +254,8 @@ mod tests {
         let mut bytes = [0; 16];
         (bytes[6], bytes[8]) = (0x70, 0x80);
         assert!(EventId::from_wire(&bytes).is_ok());
+        let id = EventId::from_bytes(bytes);
+        assert_eq!(id.to_string().parse(), Ok(id));
+        assert!("no-uuid".parse::<EventId>().is_err());
     }
 }

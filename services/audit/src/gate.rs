@@ -38,12 +38,14 @@ pub(crate) struct Answered {
     pub(crate) disclosed: Vec<FieldClass>,
     /// Position of the log the answer reflects.
     pub(crate) position: Position,
+    /// The agencies' reference of the case that was asked for; empty where none.
+    pub(crate) case_ref: String,
 }
 
 impl Answered {
     /// An answer that discloses nothing about persons.
     pub(crate) fn plain(class: &'static str, position: Position) -> Self {
-        Self { class, disclosed: Vec::new(), position }
+        Self { class, disclosed: Vec::new(), position, case_ref: String::new() }
     }
 }
 
@@ -103,13 +105,13 @@ impl Gate {
         )))
     }
 
-    /// Leaves the durable access entry; where that fails there is no answer (QRY-1).
+    /// Leaves the durable access entry and gives its index; where that fails there is no answer (QRY-1).
     pub(crate) async fn record(
         &self,
         visit: &Visit,
         decision: &Decision,
         answered: Answered,
-    ) -> Result<(), Status> {
+    ) -> Result<u64, Status> {
         let draft = AccessDraft {
             caller: Some(visit.caller.clone()),
             official: visit.official.clone(),
@@ -117,6 +119,7 @@ impl Gate {
             purpose: visit.purpose.as_ref().map_or_else(String::new, ToString::to_string),
             disclosed: answered.disclosed.iter().map(ToString::to_string).collect(),
             answer: answered.class.to_owned(),
+            case_ref: answered.case_ref,
             position: answered.position,
             directory_position: decision.directory_position,
             policies: decision.policies.clone(),
@@ -124,12 +127,19 @@ impl Gate {
             parameters: visit.parameters.clone().into(),
             ..AccessDraft::default()
         };
-        self.access.record(draft).await.map_err(|error| status::of_access(&error))?;
-        Ok(())
+        self.access.record(draft).await.map_err(|error| status::of_access(&error))
     }
 }
 
 impl Visit {
+    pub(crate) fn agency(&self) -> &str {
+        self.caller.sender.agency.as_str()
+    }
+
+    pub(crate) fn directory(&self) -> Arc<Directory> {
+        Arc::clone(&self.directory)
+    }
+
     pub(crate) fn decide(&self, action: Action, resource: &str) -> Decision {
         self.directory.decide(&Ask {
             agency: &self.caller.sender.agency,

@@ -3,6 +3,7 @@
 //! Every call goes the same way (QRY-1): read the caller from the connection, ask policy, look it up, leave a durable entry
 //! in the access log, answer. A refusal leaves its entry too. Nothing is decided here but that order; `gate.rs` keeps it.
 
+mod bundles;
 mod gate;
 mod hub_status;
 mod listing;
@@ -14,12 +15,13 @@ use std::{pin::Pin, sync::Arc};
 
 use arc_swap::ArcSwap;
 use futures_util::Stream;
-use simpul_audit::AccessLog;
+use simpul_audit::{AccessLog, Published};
 use simpul_log::Reader;
 use simpul_policy::Directory;
 use simpul_proto::v1::{self, audit_service_server::AuditService};
 use tonic::{Request, Response, Status};
 
+pub use bundles::{CaseEvents, Cases};
 pub use v1::{audit_service_server::AuditServiceServer, hub_service_server::HubServiceServer};
 
 use gate::Gate;
@@ -32,13 +34,36 @@ pub type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 pub struct AuditEdge {
     reader: Reader,
     gate: Gate,
+    published: Option<Published>,
+    cases: Option<Arc<dyn Cases>>,
 }
 
 impl AuditEdge {
     /// Serves the log behind `reader` and the access log; the directory is the one that admission keeps current.
     pub fn new(reader: Reader, access: Arc<AccessLog>, directory: Arc<ArcSwap<Directory>>) -> Self {
         let gate = Gate::new(reader.clone(), access, directory);
-        Self { reader, gate }
+        Self { reader, gate, published: None, cases: None }
+    }
+
+    /// Shows the published checkpoint, with its cosignatures, in place of the newest where it covers what is asked for.
+    pub fn with_published(mut self, published: Published) -> Self {
+        self.published = Some(published);
+        self
+    }
+
+    /// Gives out bundles of cases too.
+    pub fn with_cases(mut self, cases: Arc<dyn Cases>) -> Self {
+        self.cases = Some(cases);
+        self
+    }
+
+    /// The published checkpoint and its size, else the newest.
+    fn published(&self) -> (String, u64) {
+        let note = self.published.as_ref().and_then(|published| {
+            let (note, size) = published.note_and_size();
+            String::from_utf8(note.into()).ok().map(|note| (note, size))
+        });
+        note.unwrap_or_else(|| bundles::newest(&self.reader))
     }
 
     /// `HubService` on the same logs, ready for a router.
@@ -95,8 +120,8 @@ impl AuditService for AuditEdge {
 
     async fn get_bundle(
         &self,
-        _request: Request<v1::GetBundleRequest>,
+        request: Request<v1::GetBundleRequest>,
     ) -> Result<Response<Self::GetBundleStream>, Status> {
-        Err(Status::unimplemented("evidence bundles are not served yet; use GetInclusionProof and Replay"))
+        bundles::bundle(self, request).await
     }
 }

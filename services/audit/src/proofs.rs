@@ -4,7 +4,7 @@ use bytes::Bytes;
 use simpul_log::{ReadError, Reader};
 use simpul_policy::Action;
 use simpul_proto::v1;
-use simpul_types::{Digest, LeafIndex};
+use simpul_types::{Digest, EventId, LeafIndex};
 use tonic::{Request, Response, Status};
 
 use crate::{
@@ -32,6 +32,7 @@ pub(crate) async fn checkpoint(
     Ok(Response::new(v1::GetCheckpointResponse {
         checkpoint: head.checkpoint.clone(),
         verifier_key: edge.reader.verifier().to_string(),
+        published: edge.published().0,
         access_checkpoint: access.head().checkpoint.clone(),
         access_verifier_key: access.verifier().to_string(),
     }))
@@ -43,8 +44,18 @@ pub(crate) async fn inclusion(
 ) -> Result<Response<v1::GetInclusionProofResponse>, Status> {
     let visit = edge.gate.enter(&request, "audit.inclusion_proof", "", PURPOSE)?;
     let asked = request.into_inner();
+    let event = match asked.event_id.is_empty() {
+        true => None,
+        false => Some(
+            EventId::from_wire(&asked.event_id)
+                .map_err(|error| Status::invalid_argument(format!("event_id: {error}")))?,
+        ),
+    };
     let proof = prove(edge, &visit, move |reader| {
-        let index = LeafIndex::new(asked.leaf_index);
+        let index = match event {
+            Some(id) => leaf_with(reader, &id)?,
+            None => LeafIndex::new(asked.leaf_index),
+        };
         let size = size_or_newest(reader, asked.tree_size);
         Ok(v1::GetInclusionProofResponse {
             leaf_index: index.get(),
@@ -93,6 +104,13 @@ async fn prove<T: Send + 'static>(
     };
     edge.gate.record(visit, &decision, Answered::plain(class, edge.reader.head().end)).await?;
     made.map(Response::new).map_err(|error| status::of_read(&error))
+}
+
+/// The leaf of an event. One that is not there counts as beyond the end, for whoever asks may be early.
+fn leaf_with(reader: &Reader, id: &EventId) -> Result<LeafIndex, ReadError> {
+    let end = reader.head().end.get();
+    let position = reader.find_event(id).ok_or(ReadError::Beyond { what: "position", number: end, end })?;
+    Ok(reader.leaf_of(position)?.index)
 }
 
 fn size_or_newest(reader: &Reader, size: u64) -> LeafIndex {

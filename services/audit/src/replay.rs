@@ -55,7 +55,8 @@ pub(crate) async fn replay(
     let opened = Opened::by(&visit);
     let mut record = decision.clone();
     record.policies.extend(opened.policies.iter().cloned());
-    let answered = Answered { class: "REPLAY", disclosed: opened.disclosed(), position: until };
+    let answered =
+        Answered { class: "REPLAY", disclosed: opened.disclosed(), position: until, case_ref: String::new() };
     edge.gate.record(&visit, &record, answered).await?;
 
     let (frames, receiver) = mpsc::channel(FRAMES_AHEAD_MAX);
@@ -86,13 +87,13 @@ pub(crate) fn flatten<T: Send + 'static>(receiver: mpsc::Receiver<Result<Vec<T>,
 }
 
 /// Which event types the caller may see in clear.
-struct Opened {
-    types: BTreeSet<&'static str>,
-    policies: BTreeSet<String>,
+pub(crate) struct Opened {
+    pub(crate) types: BTreeSet<&'static str>,
+    pub(crate) policies: BTreeSet<String>,
 }
 
 impl Opened {
-    fn by(visit: &Visit) -> Self {
+    pub(crate) fn by(visit: &Visit) -> Self {
         let mut this = Self { types: BTreeSet::new(), policies: BTreeSet::new() };
         for event_type in EVENT_TYPES.iter().copied() {
             let decision = visit.decide(Action::OpenPayload, event_type);
@@ -111,7 +112,7 @@ impl Opened {
 }
 
 /// What a whole payload of a type can tell; the proto comments say it field by field.
-fn classes_of(event_type: &str) -> &'static [FieldClass] {
+pub(crate) fn classes_of(event_type: &str) -> &'static [FieldClass] {
     use FieldClass as C;
     match event_type {
         "simpul.registry.v1.PlacementRecorded" => &[C::Reference, C::Identity, C::Placement, C::Health],

@@ -1,6 +1,6 @@
 //! Faults as gRPC statuses: the place of a broken record is told, the machine's inside is not.
 
-use simpul_audit::{AccessError, EntryError};
+use simpul_audit::{AccessError, EntryError, bundle::BundleError};
 use simpul_log::{AppendError, ReadError};
 use tonic::Status;
 
@@ -24,6 +24,18 @@ pub(crate) fn of_read(error: &ReadError) -> Status {
             tracing::error!(error = error as &dyn std::error::Error, "the log could not be read");
             Status::internal("the log could not be read")
         }
+    }
+}
+
+pub(crate) fn of_bundle(error: &BundleError) -> Status {
+    match error {
+        BundleError::TooMany(_) | BundleError::TooLarge => Status::resource_exhausted(error.to_string()),
+        BundleError::NotYet { .. } => Status::unavailable(error.to_string()),
+        BundleError::Leaf(_) => {
+            tracing::error!(%error, "stored bytes are not what was written");
+            Status::data_loss(error.to_string())
+        }
+        BundleError::Read(error) => of_read(error),
     }
 }
 

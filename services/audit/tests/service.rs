@@ -10,18 +10,23 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use futures_util::StreamExt;
 use prost::Message;
-use simpul_audit::{EntryFilter, ReplayCounter, entries};
-use simpul_audit_service::{Answers, AuditEdge};
+use simpul_audit::{
+    EntryFilter, ReplayCounter, TrustedKeys,
+    bundle::{BundleReport, verify_bundle},
+    entries,
+};
+use simpul_audit_service::{Answers, AuditEdge, CaseEvents, Cases};
 use simpul_policy::{Directory, FIRST_MATRIX};
 use simpul_proto::{
     directory,
-    v1::{self, audit_service_server::AuditService},
+    v1::{self, audit_service_server::AuditService, get_bundle_request::Subject},
 };
-use simpul_tlog::proof;
-use simpul_types::{Digest, Header, Position};
+use simpul_signing::SigningKey;
+use simpul_tlog::{policy::Policy, proof};
+use simpul_types::{Digest, Header, IdSource, Position, clock::System};
 use support::{Fact, Folder};
 use tempfile::TempDir;
-use tonic::{Code, Request};
+use tonic::{Code, Request, Status};
 
 /// Opens licences to oversight, which the first matrix does not.
 const OPEN_LICENCES: &str = r#"
@@ -64,11 +69,27 @@ impl Hub {
 }
 
 fn directory(policies: &str) -> Directory {
-    let mut directory = Directory::new([1; 32]);
+    let authority = SigningKey::from_seed(&[1; 32]).unwrap().public_key();
+    let mut directory = Directory::new(authority);
     for (code, kind) in [("ombudsman", "oversight"), ("polri", "police")] {
         let declared = directory::AgencyDeclared { code: code.into(), name: code.into(), kind: kind.into() };
         let position = directory.position();
         directory.apply("simpul.directory.v1.AgencyDeclared", &declared.encode_to_vec(), position).unwrap();
+    }
+    let desk = SigningKey::from_seed(&[2; 32]).unwrap();
+    for (event_type, payload) in [
+        (
+            "AgencyDeclared",
+            directory::AgencyDeclared { code: "kp2mi".into(), name: "KP2MI".into(), kind: "registry".into() }
+                .encode_to_vec(),
+        ),
+        (
+            "ConnectorDeclared",
+            directory::ConnectorDeclared { agency: "kp2mi".into(), connector: "desk".into() }.encode_to_vec(),
+        ),
+        ("KeyRegistered", support::register(&support::sender("kp2mi", "desk"), &desk).payload.to_vec()),
+    ] {
+        directory.apply(&format!("simpul.directory.v1.{event_type}"), &payload, Position::ZERO).unwrap();
     }
     let declared =
         directory::PolicyDeclared { cedar: format!("{FIRST_MATRIX}{policies}"), version: "test".into() };
@@ -158,7 +179,7 @@ async fn proofs_can_be_checked_with_the_log_s_key_alone() {
     let access = simpul_tlog::note::NoteVerifier::parse(&answer.access_verifier_key).unwrap();
     assert_eq!(simpul_tlog::checkpoint::open(&answer.access_checkpoint, &access).unwrap().size, 1);
 
-    let asked = v1::GetInclusionProofRequest { leaf_index: 2, tree_size: 0 };
+    let asked = v1::GetInclusionProofRequest { leaf_index: 2, ..Default::default() };
     let answer = hub.edge.get_inclusion_proof(by("ombudsman", asked)).await.unwrap().into_inner();
     let hash = simpul_tlog::leaf_hash(&answer.leaf);
     proof::verify_inclusion(2, 4, &hash, &digests(&answer.proof), &checkpoint.root).unwrap();
@@ -169,7 +190,7 @@ async fn proofs_can_be_checked_with_the_log_s_key_alone() {
     proof::verify_consistency(3, 4, &digests(&answer.proof), &old, &checkpoint.root).unwrap();
 
     for (leaf_index, tree_size) in [(4, 0), (0, 5), (3, 2)] {
-        let asked = v1::GetInclusionProofRequest { leaf_index, tree_size };
+        let asked = v1::GetInclusionProofRequest { leaf_index, tree_size, ..Default::default() };
         let refused = hub.edge.get_inclusion_proof(by("ombudsman", asked)).await.unwrap_err();
         assert_eq!(refused.code(), Code::OutOfRange, "{leaf_index} of {tree_size}");
     }
@@ -273,8 +294,110 @@ async fn what_is_malformed_is_refused_naming_the_field() {
     }
     let refused = hub.edge.list_access(by("ombudsman", listing("NOT A CODE"))).await.map(|_| ()).unwrap_err();
     assert_eq!(refused.code(), Code::InvalidArgument);
-    let refused =
-        hub.edge.get_bundle(by("ombudsman", v1::GetBundleRequest::default())).await.map(|_| ()).unwrap_err();
-    assert_eq!(refused.code(), Code::Unimplemented);
+    let bare = v1::GetBundleRequest { purpose: "OVERSIGHT".into(), ..Default::default() };
+    let refused = hub.edge.get_bundle(by("ombudsman", bare)).await.map(|_| ()).unwrap_err();
+    assert_eq!(refused.code(), Code::InvalidArgument);
     assert!(hub.entries().is_empty());
+}
+
+struct OneCase;
+
+impl Cases for OneCase {
+    fn events_of(
+        &self,
+        reference: &str,
+    ) -> Result<Option<CaseEvents>, Box<dyn std::error::Error + Send + Sync>> {
+        let positions = vec![Position::new(1), Position::new(5)];
+        Ok((reference == "CASE-1").then(|| CaseEvents { case_ref: "CASE-1".into(), positions }))
+    }
+}
+
+impl Hub {
+    async fn bundle(&self, agency: &str, subject: Subject) -> Result<BundleReport, Status> {
+        let request = v1::GetBundleRequest {
+            subject: Some(subject),
+            purpose: "OVERSIGHT".into(),
+            official: "auditor-3".into(),
+        };
+        let edge = self.edge.clone().with_cases(Arc::new(OneCase));
+        let parts = collect(edge.get_bundle(by(agency, request)).await?.into_inner()).await;
+        let file: Vec<u8> = parts.iter().flat_map(|part| part.chunk.to_vec()).collect();
+        let policy = Policy::of_log(self.folder.reader.verifier());
+        Ok(verify_bundle(&file.into(), &policy, &TrustedKeys::default()).unwrap())
+    }
+}
+
+#[tokio::test]
+async fn qry_1_a_bundle_of_an_event_a_stream_or_a_case_is_gated_and_recorded() {
+    let hub = Hub::new("").await;
+    let positions =
+        |report: &BundleReport| report.events.iter().map(|event| event.position).collect::<Vec<_>>();
+    let one = hub.bundle("ombudsman", Subject::Position(4)).await.unwrap();
+    assert_eq!((one.ok, positions(&one), one.access_entry), (true, vec![4], 0), "{:?}", one.violations);
+    let stream = hub.bundle("ombudsman", Subject::Stream("sisko-licence/a".into())).await.unwrap();
+    assert_eq!((stream.ok, positions(&stream), stream.access_entry), (true, vec![1, 3, 5], 1));
+    let case = hub.bundle("ombudsman", Subject::CaseRef("CASE-1".into())).await.unwrap();
+    assert_eq!((case.ok, positions(&case)), (true, vec![1, 5]));
+    let header = hub.folder.reader.event(Position::new(2)).unwrap().header;
+    let id = Header::decode(&header, "").unwrap().event_id;
+    let by_id = Subject::EventId(id.as_bytes().to_vec().into());
+    assert_eq!(positions(&hub.bundle("ombudsman", by_id.clone()).await.unwrap()), [2]);
+
+    let asked =
+        v1::GetInclusionProofRequest { event_id: id.as_bytes().to_vec().into(), ..Default::default() };
+    let proof = hub.edge.get_inclusion_proof(by("ombudsman", asked)).await.unwrap().into_inner();
+    assert_eq!(proof.leaf_index, 1);
+    let unknown = v1::GetInclusionProofRequest {
+        event_id: System.event_id().as_bytes().to_vec().into(),
+        ..Default::default()
+    };
+    let refused = hub.edge.get_inclusion_proof(by("ombudsman", unknown)).await.unwrap_err();
+    assert_eq!(refused.code(), Code::OutOfRange);
+
+    for (subject, code) in [
+        (Subject::Position(6), Code::OutOfRange),
+        (Subject::Stream("sisko-licence/none".into()), Code::NotFound),
+        (Subject::CaseRef("CASE-2".into()), Code::NotFound),
+    ] {
+        assert_eq!(hub.bundle("ombudsman", subject).await.unwrap_err().code(), code);
+    }
+    assert_eq!(hub.bundle("polri", by_id).await.unwrap_err().code(), Code::PermissionDenied);
+    let answers: Vec<_> = hub.entries().into_iter().map(|(_, _, answer)| answer).collect();
+    let expected = [
+        "BUNDLE",
+        "BUNDLE",
+        "BUNDLE",
+        "BUNDLE",
+        "PROOF",
+        "OUT_OF_RANGE",
+        "OUT_OF_RANGE",
+        "NO_RECORD",
+        "NO_RECORD",
+        "DENIED",
+    ];
+    assert_eq!(answers, expected);
+    let mut all = entries(hub.folder.access.reader(), 0, u64::MAX, EntryFilter::default());
+    assert_eq!(all.nth(2).unwrap().unwrap().1.case_ref, "CASE-1");
+    let none = hub.edge.get_bundle(by(
+        "ombudsman",
+        v1::GetBundleRequest {
+            subject: Some(Subject::CaseRef("CASE-1".into())),
+            purpose: "OVERSIGHT".into(),
+            ..Default::default()
+        },
+    ));
+    assert_eq!(none.await.map(|_| ()).unwrap_err().code(), Code::Unavailable, "no read models here");
+}
+
+#[tokio::test]
+async fn a_bundle_discloses_what_policy_opens_and_says_so_on_the_record() {
+    let hub = Hub::new(OPEN_LICENCES).await;
+    let report = hub.bundle("ombudsman", Subject::Position(3)).await.unwrap();
+    assert!(report.ok && report.events[0].disclosed, "{:?}", report.violations);
+    let (_, entry) =
+        entries(hub.folder.access.reader(), 0, 1, EntryFilter::default()).next().unwrap().unwrap();
+    assert_eq!((entry.disclosed, entry.action.as_str()), (vec!["placement".to_string()], "audit.bundle"));
+    assert_eq!(entry.policies, ["oversight-replays", "test-opens-licences"]);
+    let sealed = Hub::new("").await.bundle("ombudsman", Subject::Position(3)).await.unwrap();
+    assert!(sealed.ok && !sealed.events[0].disclosed);
 }

@@ -1,11 +1,14 @@
 //! `simpul audit`: what oversight bodies need to prove that nothing was altered, dropped or reordered, and who looked.
 
 mod access;
+mod bundle;
 mod checkpoint;
 mod compare;
+mod event;
 mod proof;
 mod repair;
 mod replay;
+mod tiles;
 mod verify;
 mod witness;
 
@@ -19,14 +22,18 @@ use crate::connection::ConnectionArgs;
 
 #[derive(Subcommand)]
 pub enum Command {
-    /// Check every byte of a hub's logs on disk; names the first violation and exits 1
+    /// Check a hub's logs on disk, its tiles from afar, a proof or a bundle; names the first violation and exits 1
     Verify(verify::Verify),
+    /// Write the log as static tiles (C2SP tlog-tiles) that any web server can give out
+    Tiles(tiles::Tiles),
     /// Go through the whole history again and check it
     Replay(replay::Replay),
     /// Who looked at what, when and why
     Access(access::Access),
     /// The newest signed checkpoint
     Checkpoint(checkpoint::Show),
+    /// Keep the evidence of an event, a stream or a case as one file that can be checked with no hub
+    Bundle(bundle::Bundle),
     /// Mend damaged files of a stopped hub from a copy or a backup that proves the same leaves
     Repair(repair::Repair),
     /// What two checkpoints prove together: a split view, a rollback, and which witness went along; exits 1 then
@@ -44,10 +51,12 @@ pub async fn run(
     out: &mut dyn Write,
 ) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Verify(command) => return verify::run(&command, json, out),
+        Command::Verify(command) => return verify::run(&command, connection, json, out).await,
         Command::Repair(command) => return repair::run(&command, json, out),
         Command::CompareCheckpoints(command) => return compare::run(&command, json, out),
         Command::Witness(command) => return witness::run(command, json, out).await,
+        Command::Bundle(command) => bundle::run(command, connection, json, out).await?,
+        Command::Tiles(command) => tiles::run(&command, json, out)?,
         Command::Replay(command) => return replay::run(command, connection, json, out).await,
         Command::Access(command) => access::run(command, connection, json, out).await?,
         Command::Checkpoint(command) => return checkpoint::run(command, connection, json, out).await,

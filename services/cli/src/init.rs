@@ -43,6 +43,8 @@ pub struct InitOptions {
     pub hosts: Vec<String>,
     /// Port of the hub's gRPC listener; 0 lets the system choose.
     pub grpc_port: u16,
+    /// Port of the tiles over HTTPS; 0 lets the system choose.
+    pub tiles_port: u16,
     /// Port of metrics and health; 0 lets the system choose.
     pub metrics_port: u16,
     /// Port of NATS; `None` leaves NATS out of the hub's configuration.
@@ -78,6 +80,7 @@ impl InitOptions {
             realm: "demo".into(),
             hosts: vec!["localhost".into(), "127.0.0.1".into()],
             grpc_port: 7443,
+            tiles_port: 7444,
             metrics_port: 9464,
             nats_port: Some(4222),
             agencies: demo_agencies(),

@@ -34,6 +34,10 @@ pub struct Init {
     #[arg(long, value_name = "PORT", default_value_t = 7443)]
     grpc_port: u16,
 
+    /// Port of the tiles over HTTPS, for anyone; 0 lets the system choose
+    #[arg(long, value_name = "PORT", default_value_t = 7444)]
+    tiles_port: u16,
+
     /// Port of metrics and health; 0 lets the system choose
     #[arg(long, value_name = "PORT", default_value_t = 9464)]
     metrics_port: u16,
@@ -68,6 +72,7 @@ pub fn init(command: Init, json: bool, out: &mut dyn Write) -> anyhow::Result<Ex
     options.realm = command.realm;
     options.hosts = command.host;
     options.grpc_port = command.grpc_port;
+    options.tiles_port = command.tiles_port;
     options.metrics_port = command.metrics_port;
     options.nats_port = (!command.no_nats).then_some(command.nats_port);
     let realm = init::init(&options, &System)?;

@@ -41,6 +41,10 @@ pub struct Submit {
     /// Look at every line and send nothing
     #[arg(long)]
     check: bool,
+
+    /// Keep each receipt in this folder as `leaf-N.tlog-proof`, which `simpul audit verify --proof` checks with no hub
+    #[arg(long, value_name = "DIR", conflicts_with = "check")]
+    proofs: Option<PathBuf>,
 }
 
 /// What became of one line.
@@ -68,7 +72,12 @@ pub async fn run(
         true => None,
         false => Some(Client::connect(file.hub).await?),
     };
-    let mut report = Report { json, out, accepted: 0, refused: 0, progress: Progress::start("submit") };
+    if let Some(proofs) = &command.proofs {
+        std::fs::create_dir_all(proofs).with_context(|| format!("making {}", proofs.display()))?;
+    }
+    let proofs = command.proofs;
+    let mut report =
+        Report { json, out, proofs, accepted: 0, refused: 0, progress: Progress::start("submit") };
     let mut waiting = Waiting::new();
     let mut input = open(&command.file)?;
     let mut number = 0;
@@ -128,6 +137,7 @@ fn start(
 
 struct Report<'a> {
     json: bool,
+    proofs: Option<PathBuf>,
     out: &'a mut dyn Write,
     accepted: u64,
     refused: u64,
@@ -141,11 +151,17 @@ impl Report<'_> {
                 self.accepted += 1;
                 let receipt = &accepted.receipt;
                 let position = accepted.first_position();
+                if let Some(folder) = &self.proofs {
+                    let path = folder.join(format!("leaf-{}.tlog-proof", receipt.leaf_index));
+                    std::fs::write(&path, accepted.log_proof().to_string())
+                        .with_context(|| format!("writing {}", path.display()))?;
+                }
                 if self.json {
                     json_line(
                         self.out,
                         &json!({
                             "line": line, "position": position, "leaf": receipt.leaf_index,
+                            "event": accepted.event_ids.first().map(ToString::to_string),
                             "duplicate": receipt.duplicate,
                         }),
                     )?;
@@ -173,7 +189,7 @@ impl Report<'_> {
     }
 
     fn finish(self, check: bool) -> anyhow::Result<ExitCode> {
-        let Self { json, out, accepted, refused, progress } = self;
+        let Self { json, out, accepted, refused, progress, .. } = self;
         drop(progress);
         let done = if check { "good" } else { "accepted" };
         if !json {

@@ -49,6 +49,19 @@ pub struct Listen {
     /// Connections at once; more wait in the system's queue.
     #[serde(default = "defaults::connections_max")]
     pub connections_max: usize,
+    /// Tiles over HTTPS, for anyone; absent: port 7444 beside gRPC. Port 0 lets the system choose.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tiles: Option<SocketAddr>,
+    /// Connections for tiles at once; more wait in the system's queue.
+    #[serde(default = "defaults::tiles_connections_max")]
+    pub tiles_connections_max: usize,
+}
+
+impl Listen {
+    /// Where tiles are served.
+    pub fn tiles(&self) -> SocketAddr {
+        self.tiles.unwrap_or_else(|| SocketAddr::new(self.grpc.ip(), TILES_PORT))
+    }
 }
 
 /// `[tls]`
@@ -165,7 +178,15 @@ pub struct Nats {
     pub max_age_days: u32,
 }
 
+/// Port of the tiles where none is configured.
+const TILES_PORT: u16 = 7_444;
+
 mod defaults {
+    /// Verifiers and mirrors are few, and each takes a handful of connections.
+    pub(super) fn tiles_connections_max() -> usize {
+        256
+    }
+
     /// A few for each connector, with room for desks; a connection takes some 100 KiB.
     pub(super) fn connections_max() -> usize {
         4_096
@@ -245,6 +266,7 @@ impl Config {
     pub(crate) fn check(&self) -> anyhow::Result<()> {
         ensure!(!self.realm.is_empty(), "realm must not be empty");
         ensure!(self.listen.connections_max > 0, "listen.connections_max must be at least 1");
+        ensure!(self.listen.tiles_connections_max > 0, "listen.tiles_connections_max must be at least 1");
         ensure!(
             self.listen.metrics.ip().is_loopback(),
             "listen.metrics must be a loopback address: it is served without authentication"

@@ -18,6 +18,8 @@ const FORMAT: u32 = 1;
 pub struct Addresses {
     /// gRPC over mutual TLS.
     pub grpc: SocketAddr,
+    /// Tiles over HTTPS, for anyone.
+    pub tiles: SocketAddr,
     /// Metrics and health.
     pub metrics: SocketAddr,
 }

@@ -27,6 +27,7 @@ use crate::{
     material::Material,
     services::{self, Backends, Serving},
     sights::Sights,
+    tiles::{self, Tiles},
     vitals::{self, Vitals},
 };
 
@@ -45,6 +46,7 @@ pub struct Hub {
     publisher: simpul_publisher::Handle,
     access: Arc<AccessLog>,
     serving: Serving,
+    serving_tiles: JoinHandle<()>,
     monitoring: JoinHandle<()>,
     vitals: Vitals,
     stopping: CancellationToken,
@@ -68,16 +70,20 @@ pub fn check(config: &Config) -> anyhow::Result<()> {
 pub async fn start(config: Config) -> anyhow::Result<Hub> {
     // For the NATS client, which has no way to be told; another one that stands already is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let Material { log, access, verdict, master, authority, bootstrap, tls, witnesses } =
+    let Material { log, access, verdict, master, authority, bootstrap, tls, tiles_tls, witnesses } =
         Material::load(&config)?;
     let folder = Folder::open(&config.data_dir)?;
     let epoch = folder.next_epoch()?;
     let listener = TcpListener::bind(config.listen.grpc).await;
     let listener =
         listener.with_context(|| format!("listen.grpc: cannot listen on {}", config.listen.grpc))?;
+    let tiles = config.listen.tiles();
+    let tiles_listener = TcpListener::bind(tiles).await;
+    let tiles_listener = tiles_listener.with_context(|| format!("listen.tiles: cannot listen on {tiles}"))?;
     let metrics_listener = bind_loopback(config.listen.metrics).await.context("listen.metrics")?;
     let addresses = Addresses {
         grpc: listener.local_addr().context("the address of the gRPC listener")?,
+        tiles: tiles_listener.local_addr().context("the address of the tiles' listener")?,
         metrics: metrics_listener.local_addr().context("the address of the metrics listener")?,
     };
     let (health, metrics) = (Health::new(), Metrics::new());
@@ -142,6 +148,14 @@ pub async fn start(config: Config) -> anyhow::Result<Hub> {
         stopping.clone(),
         cut.clone(),
     );
+    let tiles_metrics = tiles::Metrics::default();
+    let serving_tiles = tiles::serve(
+        tiles_listener,
+        tiles_tls,
+        config.listen.tiles_connections_max,
+        Tiles::new(reader.clone(), checkpoints[0].published().clone(), tiles_metrics.clone()),
+        stopping.clone(),
+    );
     let backends = Backends {
         admission: admission.clone(),
         access: access.clone(),
@@ -150,6 +164,7 @@ pub async fn start(config: Config) -> anyhow::Result<Hub> {
         outbox: publisher.outbox().clone(),
         verdict: Arc::new(verdict),
         clock,
+        published: checkpoints[0].published().clone(),
     };
     let serving = services::serve(backends, &metrics, connections, stopping.clone()).await?;
     metrics.register(|registry| {
@@ -159,6 +174,7 @@ pub async fn start(config: Config) -> anyhow::Result<Hub> {
         read_models.register_metrics(registry);
         publisher.metrics().register(registry);
         listener_metrics.register(registry);
+        tiles_metrics.register(registry);
     });
     let vitals = vitals::watch(
         &health,
@@ -182,6 +198,7 @@ pub async fn start(config: Config) -> anyhow::Result<Hub> {
     let head = reader.head();
     tracing::info!(
         grpc = %addresses.grpc,
+        tiles = %addresses.tiles,
         metrics = %addresses.metrics,
         realm = config.realm,
         origin = config.log.origin,
@@ -198,6 +215,7 @@ pub async fn start(config: Config) -> anyhow::Result<Hub> {
         publisher,
         access,
         serving,
+        serving_tiles,
         monitoring,
         vitals,
         stopping,
@@ -253,6 +271,7 @@ impl Hub {
             self.cut.cancel();
             let _ = serving.await;
         }
+        let _ = self.serving_tiles.await;
         self.admission.close().await;
         for publishing in self.checkpoints {
             publishing.stop().await;

@@ -11,6 +11,7 @@ mod hub;
 mod material;
 mod services;
 mod sights;
+mod tiles;
 mod tls;
 mod vitals;
 

@@ -26,6 +26,7 @@ pub(crate) struct Material {
     pub(crate) bootstrap: Option<v1::Submission>,
     pub(crate) tls: rustls::ServerConfig,
     pub(crate) witnesses: Vec<WitnessConfig>,
+    pub(crate) tiles_tls: rustls::ServerConfig,
 }
 
 impl Material {
@@ -55,6 +56,7 @@ impl Material {
             bootstrap,
             tls: tls::server_config(&config.tls)?,
             witnesses: config.publish.witnesses.iter().map(witness).collect::<Result<_, _>>()?,
+            tiles_tls: tls::public_config(&config.tls)?,
         })
     }
 }

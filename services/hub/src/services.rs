@@ -1,10 +1,11 @@
 //! The gRPC services on one router: transport limits, health, reflection.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{error::Error, io, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use simpul_admission::Admission;
-use simpul_audit::AccessLog;
+use simpul_audit::{AccessLog, Published};
+use simpul_audit_service::{CaseEvents, Cases};
 use simpul_legality::RuleBook;
 use simpul_log::Reader;
 use simpul_projection::ReadModels;
@@ -57,6 +58,19 @@ pub(crate) struct Backends {
     pub(crate) outbox: Outbox,
     pub(crate) verdict: Arc<SigningKey>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) published: Published,
+}
+
+/// Which events belong to a case, for evidence bundles.
+struct CasesOf(ReadModels);
+
+impl Cases for CasesOf {
+    fn events_of(&self, reference: &str) -> Result<Option<CaseEvents>, Box<dyn Error + Send + Sync>> {
+        let Some(case) = self.0.case(reference)? else { return Ok(None) };
+        let positions = self.0.case_events(reference)?.unwrap_or_default();
+        let case_ref = case.case_ref.unwrap_or(case.reference);
+        Ok((!positions.is_empty()).then_some(CaseEvents { case_ref, positions }))
+    }
 }
 
 /// Services that are being served.
@@ -80,8 +94,9 @@ pub(crate) async fn serve(
     connections: mpsc::Receiver<io::Result<Connection>>,
     stopping: CancellationToken,
 ) -> anyhow::Result<Serving> {
-    let Backends { admission, access, reader, read_models, outbox, verdict, clock } = backends;
+    let Backends { admission, access, reader, read_models, outbox, verdict, clock, published } = backends;
     let directory = admission.directory();
+    let cases = Arc::new(CasesOf(read_models.clone()));
     let legality = simpul_legality_service::Service::new(simpul_legality_service::Parts {
         read_models: read_models.clone(),
         access: access.clone(),
@@ -101,6 +116,7 @@ pub(crate) async fn serve(
     });
     let submission = simpul_submission_service::Submission::new(admission).into_server();
     let edge = simpul_audit_service::AuditEdge::new(reader, access.clone(), directory.clone());
+    let edge = edge.with_published(published).with_cases(cases);
     let (status, audit) = (edge.clone().into_hub_server(), edge.into_server());
     let directory = simpul_directory_service::DirectoryEdge::new(directory, access).into_server();
     let legality = LegalityServiceServer::new(legality);

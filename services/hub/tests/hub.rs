@@ -28,7 +28,8 @@ impl World {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let mut options = InitOptions::demo(dir.path().join("realm"), System.now());
-        (options.grpc_port, options.metrics_port, options.nats_port) = (0, 0, None);
+        (options.grpc_port, options.tiles_port) = (0, 0);
+        (options.metrics_port, options.nats_port) = (0, None);
         let realm = init(&options, &System).unwrap();
         Self { _dir: dir, realm }
     }

@@ -71,6 +71,25 @@ impl ReadModels {
         }))
     }
 
+    /// Positions of all events of the records that belong to a case now, in order. Cases are found as by [`Self::case`].
+    ///
+    /// # Errors
+    /// The store.
+    pub fn case_events(&self, case_ref_or_lp: &str) -> Result<Option<Vec<Position>>, StateError> {
+        let Some(id) = self.shared.find_case(case_ref_or_lp)? else { return Ok(None) };
+        let mut positions = Vec::new();
+        for item in self.shared.state.scan(&key::members(&id)) {
+            let Some(record) = item?.0.get(17..).and_then(key::one) else { return Err(StateError::Row) };
+            let standing = self.shared.snapshot_at(&record, NOW)?;
+            if standing.is_some_and(|(_, snapshot)| snapshot.case == id) {
+                positions.extend(self.shared.history(&record, NOW, usize::MAX)?);
+            }
+        }
+        positions.sort_unstable();
+        positions.dedup();
+        Ok(Some(positions))
+    }
+
     /// A document as it stands now. Cases are found as by [`Self::case`], licences by number too. Whole: the caller cuts
     /// it to what its reader may see.
     ///

@@ -1,5 +1,10 @@
-//! `simpul audit verify`: every byte of a hub's logs on disk, with nothing but public keys; with the master key the
-//! payloads too.
+//! `simpul audit verify`: does it hold? A hub's data folder, its tiles from afar, one proof, one bundle of evidence; each
+//! with nothing but public keys. Exit 1 names the first violation.
+
+mod fetch;
+mod folder;
+mod kept;
+mod tiles;
 
 use std::{
     io::Write,
@@ -7,38 +12,47 @@ use std::{
     process::ExitCode,
 };
 
-use anyhow::{Context, bail, ensure};
+use anyhow::Context;
 use clap::Args;
 use data_encoding::HEXLOWER_PERMISSIVE;
-use simpul_audit::verify::{LogReport, VerifyOptions, VerifyReport, verify_data};
-use simpul_signing::MasterKey;
+use simpul_audit::TrustedKeys;
+use simpul_tlog::policy::Policy;
 
-use crate::{output::json_line, progress::Progress, trust};
+use crate::{
+    connection::{self, ConnectionArgs},
+    trust,
+};
+
+pub use folder::master_key;
 
 #[derive(Args)]
 pub struct Verify {
     #[command(flatten)]
     source: Source,
 
-    /// Verifier key of the log, as such or in a file; absent: the one beside the log, and the answer says so
-    #[arg(long, value_name = "VKEY")]
-    log_key: Option<String>,
+    #[command(flatten)]
+    trust: TrustArgs,
 
     /// Verifier key of the access log, as such or in a file
     #[arg(long, value_name = "VKEY")]
     access_key: Option<String>,
 
-    /// Public key of the directory authority, hex or file
-    #[arg(long, value_name = "KEY")]
-    authority: Option<String>,
-
-    /// The bootstrap submission, for the senders' keys where the master key is not given
-    #[arg(long, value_name = "FILE")]
-    bootstrap: Option<PathBuf>,
-
-    /// The hub's master key: opens every payload and checks what its sender committed to
-    #[arg(long, value_name = "FILE")]
+    /// The hub's master key: opens every payload and checks what its sender committed to; with --data
+    #[arg(long, value_name = "FILE", requires = "data")]
     master_key: Option<PathBuf>,
+
+    /// Checkpoint that the last verification ended with; what is there now has to continue it. Written anew on success;
+    /// with --url and --tiles
+    #[arg(long, value_name = "FILE", conflicts_with = "data")]
+    state: Option<PathBuf>,
+
+    /// Certificate authority of the server, PEM; absent: that of client.toml, else the system's; with --url
+    #[arg(long, value_name = "FILE", requires = "url")]
+    ca: Option<PathBuf>,
+
+    /// The leaf's bytes, where the proof does not hold them itself; with --proof
+    #[arg(long, value_name = "FILE", requires = "proof")]
+    leaf_bytes: Option<PathBuf>,
 }
 
 #[derive(Args)]
@@ -48,77 +62,114 @@ struct Source {
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
 
-    /// A hub's static tiles; not served yet
+    /// A hub's tiles over HTTPS, for example https://localhost:7444
     #[arg(long, value_name = "URL")]
     url: Option<String>,
+
+    /// Tiles as `simpul audit tiles` writes them
+    #[arg(long, value_name = "DIR")]
+    tiles: Option<PathBuf>,
+
+    /// Evidence that `simpul audit bundle` kept
+    #[arg(long, value_name = "FILE")]
+    bundle: Option<PathBuf>,
+
+    /// A proof of one leaf, C2SP tlog-proof, as `simpul audit proof --out` and `simpul submit --proofs` write it
+    #[arg(long, value_name = "FILE")]
+    proof: Option<PathBuf>,
 }
 
-pub fn run(command: &Verify, json: bool, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
-    let Some(data) = &command.source.data else {
-        bail!(
-            "--url needs the hub's static tiles, which are not served yet; use --data, or `simpul audit replay`"
-        );
-    };
-    ensure!(data.join("log").is_dir(), "{} is not a hub's data folder: it has no folder log", data.display());
-    let options = VerifyOptions {
-        log: command.log_key.as_deref().map(trust::log_key).transpose()?,
-        access: command.access_key.as_deref().map(trust::log_key).transpose()?,
-        authority: command.authority.as_deref().map(authority).transpose()?,
-        bootstrap: command.bootstrap.as_deref().map(read).transpose()?.map(Into::into),
-        master: command.master_key.as_deref().map(master_key).transpose()?,
-        ..Default::default()
-    };
-    let mut bar = Progress::start("verify");
-    let report = verify_data(data, &options, &mut |progress| bar.at(progress.events, 0, "events"))?;
-    drop(bar);
-    if json {
-        json_line(out, &report)?;
-    } else {
-        print(&report, out)?;
-    }
-    Ok(if report.ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+/// Whom the verifier believes.
+#[derive(Args)]
+struct TrustArgs {
+    /// Verifier key of the log, as such or in a file; absent: that of client.toml, or with --data the one beside the log
+    #[arg(long, value_name = "VKEY", conflicts_with = "policy")]
+    log_key: Option<String>,
+
+    /// Trust policy (C2SP tlog-policy): which logs, which witnesses, and how many of them must have cosigned
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+
+    /// Keys of senders: lines `authority HEX` and `key AGENCY/CONNECTOR HEX`
+    #[arg(long, value_name = "FILE")]
+    keys: Option<PathBuf>,
+
+    /// Public key of the directory authority, hex or file
+    #[arg(long, value_name = "KEY")]
+    authority: Option<String>,
+
+    /// The bootstrap submission, which registers the first senders' keys
+    #[arg(long, value_name = "FILE")]
+    bootstrap: Option<PathBuf>,
 }
 
-fn print(report: &VerifyReport, out: &mut dyn Write) -> anyhow::Result<()> {
-    log("log", &report.main, out)?;
-    if let Some(access) = &report.access {
-        log("access log", access, out)?;
+pub async fn run(
+    command: &Verify,
+    connection: &ConnectionArgs,
+    json: bool,
+    out: &mut dyn Write,
+) -> anyhow::Result<ExitCode> {
+    match &command.source {
+        Source { data: Some(data), .. } => folder::run(command, data, json, out),
+        Source { url: Some(url), .. } => tiles::url(command, url, connection, json, out).await,
+        Source { tiles: Some(folder), .. } => tiles::folder(command, folder, connection, json, out),
+        Source { bundle: Some(file), .. } => kept::bundle(command, file, connection, json, out),
+        Source { proof: Some(file), .. } => kept::proof(command, file, connection, json, out),
+        _ => anyhow::bail!("give --data, --url, --tiles, --bundle or --proof"),
     }
-    for note in &report.notes {
-        writeln!(out, "  note: {note}")?;
-    }
-    for violation in &report.violations {
-        writeln!(out, "VIOLATION {violation}")?;
-    }
-    let more = report.violations_total.saturating_sub(report.violations.len() as u64);
-    if more > 0 {
-        writeln!(out, "and {more} more")?;
-    }
-    let word = if report.ok { "verified: every byte is as it was written" } else { "NOT VERIFIED" };
-    writeln!(out, "{word} ({:.2} s, {:.0} events/s)", report.seconds, report.events_per_second)?;
-    Ok(())
 }
 
-fn log(name: &str, report: &LogReport, out: &mut dyn Write) -> anyhow::Result<()> {
-    let bytes = &report.bytes;
-    writeln!(
-        out,
-        "{name}: {} events, {} leaves, {} frames, {} segments, {} bytes",
-        bytes.events, bytes.leaves, bytes.frames, bytes.segments, bytes.bytes
-    )?;
-    writeln!(
-        out,
-        "  {} checkpoint signatures and {} sender signatures hold, {} payloads opened, root {}",
-        bytes.signatures, report.signatures_checked, report.payloads_opened, bytes.root
-    )?;
-    Ok(())
+impl TrustArgs {
+    /// Which logs and witnesses: the policy file, else the log's key alone.
+    fn policy(&self, connection: &ConnectionArgs) -> anyhow::Result<Policy> {
+        if let Some(path) = &self.policy {
+            let policy = Policy::parse(&read(path)?).with_context(|| path.display().to_string())?;
+            return match self.known_log(connection)? {
+                Some(key) => Ok(policy.or_log(key)),
+                None => Ok(policy),
+            };
+        }
+        let key = self.known_log(connection)?;
+        let key =
+            key.context("no key of the log: give --log-key or --policy, or --client with hub.log_verifier")?;
+        Ok(Policy::of_log(key))
+    }
+
+    fn known_log(
+        &self,
+        connection: &ConnectionArgs,
+    ) -> anyhow::Result<Option<simpul_tlog::note::NoteVerifier>> {
+        if let Some(given) = &self.log_key {
+            return trust::log_key(given).map(Some);
+        }
+        if !connection.client.exists() {
+            return Ok(None);
+        }
+        connection::log_key(&connection.load()?)
+    }
+
+    /// The senders' keys from everywhere they were given.
+    fn keys(&self) -> anyhow::Result<TrustedKeys> {
+        let mut keys = match &self.keys {
+            Some(path) => {
+                let text = String::from_utf8(read(path)?).context("the key file is not text")?;
+                TrustedKeys::parse(&text).with_context(|| path.display().to_string())?
+            }
+            None => TrustedKeys::default(),
+        };
+        if let Some(authority) = &self.authority {
+            keys.authority = Some(public_key(authority)?);
+        }
+        keys.bootstrap = self.bootstrap.as_deref().map(read).transpose()?.map(Into::into);
+        Ok(keys)
+    }
 }
 
 fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
     std::fs::read(path).with_context(|| format!("reading {}", path.display()))
 }
 
-fn authority(text: &str) -> anyhow::Result<[u8; 32]> {
+fn public_key(text: &str) -> anyhow::Result<[u8; 32]> {
     let text = match Path::new(text) {
         path if path.is_file() => String::from_utf8_lossy(&read(path)?).into_owned(),
         _ => text.into(),
@@ -127,14 +178,4 @@ fn authority(text: &str) -> anyhow::Result<[u8; 32]> {
     bytes
         .and_then(|bytes| bytes.try_into().ok())
         .context("--authority takes 64 hex digits or a file that holds them")
-}
-
-/// Reads a master key file.
-///
-/// # Errors
-/// Where it is not one; never with its content.
-pub fn master_key(path: &Path) -> anyhow::Result<MasterKey> {
-    let shown = path.display();
-    let text = String::from_utf8(read(path)?).ok().with_context(|| format!("{shown} is not a key file"))?;
-    MasterKey::from_text(text.trim_end()).ok().with_context(|| format!("{shown} is not a master key"))
 }

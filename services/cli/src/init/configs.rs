@@ -17,7 +17,7 @@ pub(super) fn hub(options: &InitOptions, realm: &Realm, origin: &str) -> String 
     let mut text = format!(
         "# Configuration of simpul-hub; `simpul-hub --config FILE --dump-config` shows every default.\n\
          data_dir = {data}\nrealm = {realm_name}\n\n\
-         [listen]\ngrpc = \"127.0.0.1:{grpc}\"\nmetrics = \"127.0.0.1:{metrics}\"\n\n\
+         [listen]\ngrpc = \"127.0.0.1:{grpc}\"\ntiles = \"127.0.0.1:{tiles}\"\nmetrics = \"127.0.0.1:{metrics}\"\n\n\
          [tls]\ncertificate = {certificate}\nkey = {key}\nclient_ca = {ca}\n\n\
          [keys]\nlog = {log}\naccess = {access}\nverdict = {verdict}\nmaster = {master}\n\n\
          [log]\norigin = {origin}\n\n\
@@ -25,6 +25,7 @@ pub(super) fn hub(options: &InitOptions, realm: &Realm, origin: &str) -> String 
         data = path(&data),
         realm_name = quoted(&options.realm),
         grpc = options.grpc_port,
+        tiles = options.tiles_port,
         metrics = options.metrics_port,
         certificate = quoted("tls.pem"),
         key = quoted("tls.key"),
