@@ -220,3 +220,74 @@ impl Https {
         (status, headers, answer[border + 4..].to_vec())
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn evidence_is_checked_with_no_hub_and_every_flipped_byte_is_named() {
+    let stage = Stage::new(6).await;
+    let world = &stage.world;
+    let file = |name: &str| world.path().join(name).display().to_string();
+    let key = world.realm.log_vkey.clone();
+
+    // A sender's own receipt.
+    let client = world.client("kp2mi", "sisko").await;
+    let accepted = client.submit(vec![drafts::placement_draft(6, 200)]).await.unwrap();
+    let (receipt, event_id) = (file("receipt.tlog-proof"), accepted.event_ids[0].to_string());
+    fs::write(&receipt, accepted.log_proof().to_string()).unwrap();
+    stage.published(8).await;
+
+    let oversight = |arguments: &[&str]| {
+        let output = world.cli("ombudsman", "desk", arguments);
+        assert!(output.status.success(), "simpul {arguments:?}: {}", said(&output));
+        said(&output)
+    };
+    let proof = file("leaf.tlog-proof");
+    oversight(&["audit", "proof", "--leaf", "3", "--out", &proof]);
+    let (by_id, by_position) = (file("id.bundle"), file("position.bundle"));
+    oversight(&["audit", "proof", "--event", &event_id]);
+    oversight(&["audit", "bundle", "--event", &event_id, "--out", &by_id]);
+    oversight(&["audit", "bundle", "--event", "0", "--out", &by_position]);
+    let stream = file("stream.bundle");
+    oversight(&["audit", "bundle", "--stream", "sisko-placement/t2", "--out", &stream]);
+    for (arguments, words) in [
+        (["audit", "proof", "--leaf", "99"], "not in the log"),
+        (["audit", "bundle", "--event", "9999"], "not in the log"),
+        (["audit", "bundle", "--case", "NO-SUCH-CASE"], "no event"),
+    ] {
+        let arguments = [&arguments[..], &["--out", &file("none")]].concat();
+        let output = world.cli("ombudsman", "desk", &arguments);
+        assert_eq!(output.status.code(), Some(1));
+        assert!(said(&output).contains(words), "{arguments:?}: {}", said(&output));
+    }
+    let denied = world.cli("polri", "desk", &["audit", "bundle", "--event", "3", "--out", &file("none")]);
+    assert!(said(&denied).contains("no policy lets polri"), "{}", said(&denied));
+    stage.hub.expect_quiet();
+    stage.hub.stop();
+
+    for proof in [&receipt, &proof] {
+        let check = ["audit", "verify", "--proof", proof, "--log-key", &key];
+        assert!(holds(&check).contains("verified: the proof holds"));
+        let length = fs::read(proof).unwrap().len();
+        for at in (0..length).step_by(97) {
+            let whole = flip(Path::new(proof), at);
+            let output = stranger(&check);
+            assert_eq!(output.status.code(), Some(1), "byte {at}: {}", said(&output));
+            fs::write(proof, whole).unwrap();
+        }
+    }
+    let other = world.realm.access_vkey.clone();
+    fails(&["audit", "verify", "--proof", &proof, "--log-key", &other], &["VIOLATION", "no log key"]);
+    for bundle in [&by_id, &by_position, &stream] {
+        let check =
+            ["audit", "verify", "--bundle", bundle, "--log-key", &key, "--authority", &stage.authority];
+        let said = holds(&check);
+        assert!(said.contains("payload sealed") && said.contains("that you gave"), "{said}");
+        let said = holds(&check[..6]);
+        assert!(said.contains("by the bundle's own word") || bundle == &by_position, "{said}");
+        let length = fs::read(bundle).unwrap().len();
+        for at in (0..length).step_by(length / 16) {
+            let whole = flip(Path::new(bundle), at);
+            fails(&check, &["VIOLATION", "NOT VERIFIED"]);
+            fs::write(bundle, whole).unwrap();
+        }
+    }
+}
