@@ -253,7 +253,8 @@ async fn evidence_is_checked_with_no_hub_and_every_flipped_byte_is_named() {
         (["audit", "bundle", "--event", "9999"], "not in the log"),
         (["audit", "bundle", "--case", "NO-SUCH-CASE"], "no event"),
     ] {
-        let arguments = [&arguments[..], &["--out", &file("none")]].concat();
+        let none = file("none");
+        let arguments = [&arguments[..], &["--out", &none]].concat();
         let output = world.cli("ombudsman", "desk", &arguments);
         assert_eq!(output.status.code(), Some(1));
         assert!(said(&output).contains(words), "{arguments:?}: {}", said(&output));

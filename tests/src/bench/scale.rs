@@ -131,13 +131,13 @@ async fn streams(config: &ClientConfig, persons: u64, per_stream: u64, time: Dur
 async fn proofs(config: &ClientConfig, time: Duration) -> anyhow::Result<Row> {
     let channel = connect_channel(&config.tls_files()).await.context("connecting")?;
     let mut client = AuditServiceClient::new(channel.clone());
-    let newest = client.get_inclusion_proof(GetInclusionProofRequest { leaf_index: 0, tree_size: 0 }).await;
+    let newest = client.get_inclusion_proof(GetInclusionProofRequest::default()).await;
     let leaves = newest.context("the first leaf's proof")?.into_inner().tree_size.max(1);
     let call = move |_, number: u64| {
         let mut client = AuditServiceClient::new(channel.clone());
         let leaf_index = number * 7_919 % leaves;
         async move {
-            let request = GetInclusionProofRequest { leaf_index, tree_size: 0 };
+            let request = GetInclusionProofRequest { leaf_index, ..Default::default() };
             client.get_inclusion_proof(request).await.expect("proved");
         }
     };
