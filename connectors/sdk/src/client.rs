@@ -21,6 +21,7 @@ use crate::{
     config::{ClientConfig, ConfigError},
     draft::EventDraft,
     engine::{Engine, Fault, Group, Journal, Link},
+    ids::FreshIds,
     receipt::{ReceiptError, ReceiptVerifier},
 };
 
@@ -107,7 +108,7 @@ impl Client {
     /// # Errors
     /// [`StartError`]. Once it stands, lost connections are made again for as long as it lives.
     pub async fn connect(config: ClientConfig) -> Result<Self, StartError> {
-        Self::connect_with(config, Arc::new(clock::System), Arc::new(clock::System)).await
+        Self::connect_with(config, Arc::new(clock::System), Arc::new(FreshIds)).await
     }
 
     /// The same with another clock and id source.

@@ -1,5 +1,7 @@
 //! An event before it has an id, a salt and a place.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use simpul_types::{EventId, EventType, ExpectedVersion, Purpose, StreamName, Timestamp};
 
@@ -17,9 +19,9 @@ pub struct EventDraft {
     /// Why it is processed.
     pub purpose: Purpose,
     /// The norm that allows it.
-    pub legal_basis: String,
+    pub legal_basis: Arc<str>,
     /// `general` or `specific`.
-    pub data_category: String,
+    pub data_category: Arc<str>,
     /// Encoded payload message.
     pub payload: Bytes,
     /// Its id, where the caller must repeat itself; `None`: a fresh one.

@@ -263,17 +263,11 @@ impl Reader {
         let (mut next, until) = (from.get(), until.get());
         let mut leaves = Vec::with_capacity(until.saturating_sub(next) as usize);
         while next < until {
-            let missing = || ReadError::Beyond { what: "leaf", number: next, end: next };
+            let missing = || self.shared.absent("leaf", next, next);
             let segment = self.shared.segment_where(next, |segment| segment.header.first_leaf);
             let segment = segment.ok_or_else(missing)?;
             let at = segment.frame_with(next, |frame| frame.first_leaf).ok_or_else(missing)?;
-            let read = frame::read_leaves(at.length, |from, length| segment.read(at.offset + from, length));
-            let read = read.map_err(|source| ReadError::Io { segment: segment.name(), source })?;
-            let frame = read.map_err(|fault| {
-                let leaf =
-                    at.first_leaf + if let FrameFault::Leaf(number) = fault { number.into() } else { 0 };
-                ReadError::Corrupt { segment: segment.name(), leaf, position: at.first_position, fault }
-            })?;
+            let frame = self.read_leaves(&segment, at)?;
             let skip = (next - at.first_leaf) as usize;
             let before = leaves.len();
             leaves.extend(frame.into_iter().skip(skip).take((until - next) as usize));
@@ -283,6 +277,22 @@ impl Reader {
             next += (leaves.len() - before) as u64;
         }
         Ok(leaves)
+    }
+
+    /// The bytes of all leaves of the frame that holds a position, in order, without reading their events.
+    ///
+    /// # Errors
+    /// As [`Self::leaf`].
+    pub fn leaves_around(&self, position: Position) -> Result<Vec<Bytes>, ReadError> {
+        let (number, end) = (position.get(), self.head().end);
+        let beyond = || self.shared.absent("position", number, end.get());
+        if position >= end {
+            return Err(beyond());
+        }
+        let segment = self.shared.segment_where(number, |segment| segment.header.first_position);
+        let segment = segment.ok_or_else(beyond)?;
+        let at = segment.frame_with(number, |frame| frame.first_position).ok_or_else(beyond)?;
+        self.read_leaves(&segment, at)
     }
 
     /// The leaf that a position belongs to.
@@ -353,6 +363,15 @@ impl Reader {
     /// What is known to be damaged, whether anything is appended, and how far the background scrub is.
     pub fn condition(&self) -> Condition {
         self.shared.damages().condition()
+    }
+
+    fn read_leaves(&self, segment: &Segment, at: FrameRef) -> Result<Vec<Bytes>, ReadError> {
+        let read = frame::read_leaves(at.length, |from, length| segment.read(at.offset + from, length));
+        let read = read.map_err(|source| ReadError::Io { segment: segment.name(), source })?;
+        read.map_err(|fault| {
+            let number = if let FrameFault::Leaf(number) = fault { number.into() } else { 0 };
+            self.shared.corrupt(segment, at, (at.first_leaf + number, at.first_position), fault)
+        })
     }
 
     /// All leaves of a frame with their events.

@@ -1,10 +1,15 @@
-//! Starting and stopping.
+//! Starting and stopping. The publisher has threads of its own, which run when nobody waits for the processor: what goes
+//! to NATS is derived from the log and never takes time from those who wait for a receipt or an answer.
 
 use std::{sync::Arc, time::Duration};
 
 use simpul_log::Reader;
 use simpul_projection::ReadModels;
-use tokio::task::JoinHandle;
+use simpul_types::background::run_when_idle;
+use tokio::{
+    runtime::{self, Runtime},
+    task::JoinHandle,
+};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
@@ -25,6 +30,9 @@ pub enum StartError {
     /// The outbox could not be opened.
     #[error(transparent)]
     Outbox(#[from] OutboxError),
+    /// The system gave no threads.
+    #[error("threads of the publisher")]
+    Threads(#[source] std::io::Error),
 }
 
 /// A running publisher. Dropping it stops it without waiting.
@@ -33,10 +41,11 @@ pub struct Handle {
     status: Status,
     metrics: Metrics,
     tasks: Vec<JoinHandle<()>>,
-    stopping: DropGuard,
+    stopping: Option<DropGuard>,
+    threads: Option<Runtime>,
 }
 
-/// Starts on a hub's read models and log. MUST be called inside a tokio runtime.
+/// Starts on a hub's read models and log.
 ///
 /// # Errors
 /// [`StartError`].
@@ -49,7 +58,7 @@ pub fn start(
     start_on(config, Arc::new(HubFeed { read_models, reader }), visibility)
 }
 
-/// Starts on any feed of changes. MUST be called inside a tokio runtime.
+/// Starts on any feed of changes.
 ///
 /// # Errors
 /// [`StartError`].
@@ -62,6 +71,13 @@ pub fn start_on(
         nats.check()?;
     }
     let outbox = Outbox::open(&config.dir, config.cache_bytes, feed, visibility)?;
+    let threads = runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .thread_name("publisher")
+        .on_thread_start(|| run_when_idle(true))
+        .enable_all()
+        .build()
+        .map_err(StartError::Threads)?;
     let (status, metrics) = (Status::new(config.nats.is_some()), Metrics::default());
     let stopping = CancellationToken::new();
     let deriving = Deriving {
@@ -71,7 +87,7 @@ pub fn start_on(
         metrics: metrics.clone(),
         stopping: stopping.clone(),
     };
-    let mut tasks = vec![tokio::spawn(deriving.run())];
+    let mut tasks = vec![threads.spawn(deriving.run())];
     if let Some(nats) = config.nats {
         let publisher = Publisher {
             outbox: outbox.clone(),
@@ -81,9 +97,10 @@ pub fn start_on(
             metrics: metrics.clone(),
             stopping: stopping.clone(),
         };
-        tasks.push(tokio::spawn(Arc::new(publisher).run()));
+        tasks.push(threads.spawn(Arc::new(publisher).run()));
     }
-    Ok(Handle { outbox, status, metrics, tasks, stopping: stopping.drop_guard() })
+    let (stopping, threads) = (Some(stopping.drop_guard()), Some(threads));
+    Ok(Handle { outbox, status, metrics, tasks, stopping, threads })
 }
 
 impl Handle {
@@ -104,9 +121,9 @@ impl Handle {
 
     /// Waits for what is in flight, then writes everything to the disk. What was not published goes out after the next
     /// start.
-    pub async fn stop(self) {
-        drop(self.stopping);
-        for task in self.tasks {
+    pub async fn stop(mut self) {
+        drop(self.stopping.take());
+        for task in self.tasks.drain(..) {
             if task.await.is_err() {
                 tracing::error!("a task of the publisher panicked");
             }
@@ -115,6 +132,16 @@ impl Handle {
         let flushed = tokio::task::spawn_blocking(move || outbox.flush()).await;
         if !matches!(flushed, Ok(Ok(()))) {
             tracing::warn!("the outbox could not be flushed; what is missing is derived again");
+        }
+    }
+}
+
+impl Drop for Handle {
+    /// A runtime must not be waited for inside another.
+    fn drop(&mut self) {
+        drop(self.stopping.take());
+        if let Some(threads) = self.threads.take() {
+            threads.shutdown_background();
         }
     }
 }

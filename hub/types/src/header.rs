@@ -1,10 +1,13 @@
 //! The public part of an event.
 
-use std::fmt;
+mod fields;
+
+use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
-use prost::Message;
 use simpul_proto::v1;
+
+use self::fields::Fields;
 
 use crate::{
     Digest, EventId, EventType, Purpose, RejectReason, Rejection, StreamName, Timestamp, id::IdError, limits,
@@ -26,9 +29,9 @@ pub struct Header {
     /// Why it is processed.
     pub purpose: Purpose,
     /// The norm that allows it.
-    pub legal_basis: String,
+    pub legal_basis: Arc<str>,
     /// `general` or `specific`.
-    pub data_category: String,
+    pub data_category: Arc<str>,
     /// SHA-256(salt ‖ payload).
     pub payload_commitment: Digest,
     /// Groups what belongs to one matter.
@@ -84,56 +87,58 @@ impl Header {
             let message = format!("at most {} bytes", limits::HEADER_BYTES_MAX);
             return Err(Rejection::new(RejectReason::Oversized, message).at(path.to_string()));
         }
-        let wire = v1::EventHeader::decode(bytes.clone()).map_err(|_| malformed("", "not an EventHeader"))?;
+        let wire = Fields::read(bytes).map_err(|_| malformed("", "not an EventHeader"))?;
         if wire.version != 1 {
             return Err(Rejection::new(RejectReason::UnknownVersion, "this hub knows version 1")
                 .at(format!("{path}.version")));
         }
         let id_error = |field: &'static str| move |error: IdError| malformed(field, &error.to_string());
-        let text = |field: &str, value: String| match value.len() {
-            1..=128 => Ok(value),
-            _ => Err(malformed(field, "1 to 128 bytes")),
-        };
-        let optional_id = |field: &str, value: &Bytes| match value.len() {
+        let optional_id = |field: &str, value: &[u8]| match value.len() {
             0 => Ok(None),
-            16 => Ok(value.as_ref().try_into().ok()),
+            16 => Ok(value.try_into().ok()),
             _ => Err(malformed(field, "absent or 16 bytes")),
         };
-        let expected = match wire.expected.and_then(|expected| expected.kind) {
-            Some(v1::expected_version::Kind::Any(_)) => ExpectedVersion::Any,
-            Some(v1::expected_version::Kind::NoStream(_)) => ExpectedVersion::NoStream,
-            Some(v1::expected_version::Kind::Exactly(0)) => {
-                return Err(malformed(".expected.exactly", "at least 1"));
-            }
-            Some(v1::expected_version::Kind::Exactly(version)) => ExpectedVersion::Exactly(version),
+        let expected = match wire.expected {
             None => return Err(malformed(".expected", "required")),
+            Some(ExpectedVersion::Exactly(0)) => return Err(malformed(".expected.exactly", "at least 1")),
+            Some(expected) => expected,
         };
-        let commitment = wire.payload_commitment.as_ref().try_into();
         if wire.traceparent.len() > 64 {
             return Err(malformed(".traceparent", "at most 64 bytes"));
         }
         if wire.data_category != "general" && wire.data_category != "specific" {
             return Err(malformed(".data_category", "`general` or `specific`"));
         }
+        if !(1..=128).contains(&wire.legal_basis.len()) {
+            return Err(malformed(".legal_basis", "1 to 128 bytes"));
+        }
+        let event_type = match beside.filter(|beside| beside.event_type.as_str() == wire.event_type) {
+            Some(beside) => beside.event_type.clone(),
+            None => wire.event_type.parse().map_err(id_error(".type"))?,
+        };
+        let purpose = match beside.filter(|beside| beside.purpose.as_str() == wire.purpose) {
+            Some(beside) => beside.purpose.clone(),
+            None => wire.purpose.parse().map_err(id_error(".purpose"))?,
+        };
+        let shared =
+            |own: &str, beside: Option<&Arc<str>>| match beside.filter(|beside| beside.as_ref() == own) {
+                Some(beside) => Arc::clone(beside),
+                None => own.into(),
+            };
+        let commitment = wire.payload_commitment.try_into();
         Ok(Self {
-            event_id: EventId::from_wire(&wire.event_id).map_err(id_error(".event_id"))?,
-            event_type: match beside.filter(|beside| beside.event_type.as_str() == wire.r#type) {
-                Some(beside) => beside.event_type.clone(),
-                None => wire.r#type.parse().map_err(id_error(".type"))?,
-            },
+            event_id: EventId::from_wire(wire.event_id).map_err(id_error(".event_id"))?,
+            event_type,
             stream: wire.stream.parse().map_err(id_error(".stream"))?,
             expected,
             occurred_at: Timestamp::from_us(wire.occurred_at_us),
-            purpose: match beside.filter(|beside| beside.purpose.as_str() == wire.purpose) {
-                Some(beside) => beside.purpose.clone(),
-                None => wire.purpose.parse().map_err(id_error(".purpose"))?,
-            },
-            legal_basis: text(".legal_basis", wire.legal_basis)?,
-            data_category: wire.data_category,
+            purpose,
+            legal_basis: shared(wire.legal_basis, beside.map(|beside| &beside.legal_basis)),
+            data_category: shared(wire.data_category, beside.map(|beside| &beside.data_category)),
             payload_commitment: commitment.map_err(|_| malformed(".payload_commitment", "32 bytes"))?,
-            correlation_id: optional_id(".correlation_id", &wire.correlation_id)?,
-            causation_id: optional_id(".causation_id", &wire.causation_id)?,
-            traceparent: wire.traceparent,
+            correlation_id: optional_id(".correlation_id", wire.correlation_id)?,
+            causation_id: optional_id(".causation_id", wire.causation_id)?,
+            traceparent: wire.traceparent.into(),
         })
     }
 
@@ -154,8 +159,8 @@ impl Header {
             expected: Some(v1::ExpectedVersion { kind: Some(kind) }),
             occurred_at_us: self.occurred_at.as_us(),
             purpose: self.purpose.as_str().into(),
-            legal_basis: self.legal_basis.clone(),
-            data_category: self.data_category.clone(),
+            legal_basis: self.legal_basis.as_ref().into(),
+            data_category: self.data_category.as_ref().into(),
             correlation_id: optional(&self.correlation_id),
             causation_id: optional(&self.causation_id),
             traceparent: self.traceparent.clone(),

@@ -22,31 +22,35 @@ pub(crate) struct Sights {
     current: Arc<ArcSwap<Directory>>,
     reader: Reader,
     authority: [u8; 32],
-    /// Positions of the leaf last asked for, and the directory position it was judged under.
-    leaf: Mutex<Option<(Range<u64>, Position)>>,
+    /// Leaves of the frame last asked for: their positions, and the directory position they were judged under.
+    leaves: Mutex<Vec<(Range<u64>, Position)>>,
     newest: Mutex<Option<(Position, Arc<Sight>)>>,
     past: Mutex<Option<Past>>,
 }
 
 impl Sights {
     pub(crate) fn new(current: Arc<ArcSwap<Directory>>, reader: Reader, authority: [u8; 32]) -> Self {
-        let (leaf, newest, past) = Default::default();
-        Self { current, reader, authority, leaf, newest, past }
+        let (leaves, newest, past) = Default::default();
+        Self { current, reader, authority, leaves, newest, past }
     }
 
     /// The directory position that the event was judged under, as its leaf says.
     fn judged_under(&self, position: Position) -> Result<Position, FeedError> {
-        let mut known = lock(&self.leaf);
-        if let Some((range, directory)) = known.as_ref()
-            && range.contains(&position.get())
-        {
-            return Ok(*directory);
+        let mut known = lock(&self.leaves);
+        let find = |known: &[(Range<u64>, Position)]| {
+            let leaf = known.iter().find(|(range, _)| range.contains(&position.get()));
+            leaf.map(|(_, directory)| *directory)
+        };
+        if let Some(directory) = find(&known) {
+            return Ok(directory);
         }
-        let stored = self.reader.leaf_of(position)?;
-        let leaf = Leaf::decode(&stored.bytes)?;
-        let first = leaf.first_position.get();
-        *known = Some((first..first + u64::from(leaf.statement.event_count), leaf.directory_position));
-        Ok(leaf.directory_position)
+        known.clear();
+        for bytes in self.reader.leaves_around(position)? {
+            let leaf = Leaf::decode(&bytes)?;
+            let first = leaf.first_position.get();
+            known.push((first..first + u64::from(leaf.statement.event_count), leaf.directory_position));
+        }
+        find(&known).ok_or_else(|| format!("no leaf holds position {position}").into())
     }
 
     fn newest(&self, directory: &Directory) -> Arc<Sight> {

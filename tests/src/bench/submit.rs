@@ -41,8 +41,10 @@ pub struct Source {
     next: Arc<AtomicU64>,
     template: EventDraft,
     payload: Arc<[u8]>,
-    /// Where the placement's number stands in the payload, eight digits.
+    /// Where the placement's number (8 digits), the NIK (16) and the passport's digits (7) stand in the payload.
     number_at: usize,
+    nik_at: usize,
+    passport_at: usize,
     /// Events of one stream.
     per_stream: u64,
 }
@@ -55,8 +57,13 @@ impl Source {
     pub fn new(first: u64, per_stream: u64) -> Self {
         let template = drafts::placement_draft(0, PAYLOAD_BYTES);
         let payload: Arc<[u8]> = template.payload.as_ref().into();
-        let number_at = payload.windows(8).position(|window| window == b"00000000").expect("a number");
-        Self { next: Arc::new(AtomicU64::new(first)), template, payload, number_at, per_stream }
+        let place = |text: &str| {
+            payload.windows(text.len()).position(|window| window == text.as_bytes()).expect("it stands there")
+        };
+        let (number_at, nik_at) = (place("00000000"), place(&drafts::nik(0)));
+        let passport_at = place("C0000000") + 1;
+        let next = Arc::new(AtomicU64::new(first));
+        Self { next, template, payload, number_at, nik_at, passport_at, per_stream }
     }
 
     /// The next `count` events.
@@ -75,8 +82,12 @@ impl Source {
         let (round, turn) = (number / self.per_stream, number % self.per_stream);
         let record = round + (self.per_stream - 1 - turn) * RECORDS_APART;
         let mut payload = self.payload.to_vec();
-        let digits = format!("{record:08}");
-        payload[self.number_at..self.number_at + 8].copy_from_slice(&digits.as_bytes()[..8]);
+        let mut put = |at: usize, digits: String| {
+            payload[at..at + digits.len()].copy_from_slice(digits.as_bytes());
+        };
+        put(self.number_at, format!("{:08}", record % 100_000_000));
+        put(self.nik_at, drafts::nik(record));
+        put(self.passport_at, format!("{:07}", record % 10_000_000));
         EventDraft {
             stream: format!("sisko-placement/t{record}").parse().expect("a valid stream"),
             payload: payload.into(),

@@ -62,8 +62,8 @@ pub fn parse(text: &[u8], streams: &StreamKey) -> Result<EventDraft, LineError> 
         payload(&descriptor, line.payload)?.into(),
     );
     draft.expected = expected(&line.expected)?;
-    draft.legal_basis = line.legal_basis;
-    draft.data_category = line.data_category;
+    draft.legal_basis = line.legal_basis.into();
+    draft.data_category = line.data_category.into();
     Ok(draft)
 }
 
