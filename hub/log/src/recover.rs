@@ -9,6 +9,7 @@ use std::{
     io,
     path::Path,
     sync::{Arc, Mutex, RwLock},
+    time::Duration,
 };
 
 use simpul_signing::{seal::WrapKey, sha256};
@@ -33,9 +34,13 @@ use crate::{
     pieces::{Gap, Piece, Pieces},
     reader::{Reader, Shared, stored_leaves},
     schema::Schema,
-    segment::{self, FrameRef, Segment, SegmentHeader, SegmentWalk},
+    segment::{self, FrameRef, Segment, SegmentHeader, SegmentWalk, Step},
     tree::TreeStore,
 };
+
+/// How often, and how far apart, a reader looks again at a frame that a live hub may be writing.
+const WRITING_ATTEMPTS: u32 = 10;
+const WRITING_PAUSE: Duration = Duration::from_millis(20);
 
 /// Why a log did not open. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -622,6 +627,13 @@ impl Recovery {
         let used = walk.used_behind(offset).map_err(&read)?;
         let bytes = walk.peek(used - offset).map_err(&read)?;
         let torn = used == offset || Frame::looks_torn(&bytes, offset);
+        if !torn
+            && !self.write
+            && gathered.next_leaf >= self.floor
+            && written_meanwhile(segment, offset).map_err(&read)?
+        {
+            return Ok(());
+        }
         // LOG-5: nothing below the acknowledged head is ever truncated.
         if gathered.next_leaf < self.floor || !torn {
             let (leaf, position) = (gathered.next_leaf, gathered.next_position);
@@ -655,6 +667,24 @@ impl Recovery {
         }
         Ok(())
     }
+}
+
+/// Whether a whole frame stands there by now. Who reads the folder of a live hub may come upon a frame that is being
+/// written; its log then ends before it.
+fn written_meanwhile(segment: &Segment, offset: u64) -> io::Result<bool> {
+    for attempt in 0..WRITING_ATTEMPTS {
+        if attempt > 0 {
+            std::thread::sleep(WRITING_PAUSE);
+        }
+        let mut walk = SegmentWalk::new(&segment.file)?;
+        walk.offset = offset;
+        if let Step::Frame(_, frame) = walk.step()?
+            && crate::pieces::whole(&frame).is_ok()
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Puts a frame's leaves on the tree and compares with what it says itself.

@@ -4,7 +4,7 @@ use std::{io::Write, path::PathBuf};
 
 use anyhow::{Context, bail, ensure};
 use bytes::Bytes;
-use clap::Args;
+use clap::{ArgGroup, Args};
 use data_encoding::BASE64;
 use serde_json::json;
 use simpul_proto::v1::{self, audit_service_client::AuditServiceClient};
@@ -25,7 +25,8 @@ use crate::{
 };
 
 #[derive(Args)]
-#[group(id = "what", required = true, multiple = false, args = ["leaf", "event", "old"])]
+#[group(skip)]
+#[command(group = ArgGroup::new("what").required(true).args(["leaf", "event", "old"]))]
 pub struct Proof {
     /// Prove that this leaf is in the log
     #[arg(long, value_name = "INDEX")]
