@@ -16,16 +16,21 @@ use std::{
 
 use bytes::Bytes;
 use simpul_signing::{seal, seal::Sealer, sha256};
-use simpul_tlog::{checkpoint::Checkpoint, note::NoteSigner, stored::Frontier};
+use simpul_tlog::{
+    checkpoint::Checkpoint,
+    note::NoteSigner,
+    stored::{self, Frontier},
+};
 use simpul_types::{
     Clock, Digest, EventId, LeafIndex, Position, StreamName, SubmissionId, Timestamp,
-    background::run_when_idle,
+    background::{run_as_usual, run_when_idle},
 };
 use tokio::sync::oneshot;
 
 use crate::{
     commit::Commit,
     config::Config,
+    disk::{point, seeded},
     draft::{AppendError, Assigned, Committed, Draft, RecordDraft, Ticket},
     frame::{FrameBuilder, FrameTrailer},
     head::Head,
@@ -72,6 +77,8 @@ pub(crate) struct Core {
     progress: Condvar,
     build: Mutex<Build>,
     disk: Mutex<Disk>,
+    /// Threads that write the indexes of sealed segments.
+    indexing: Mutex<Vec<JoinHandle<()>>>,
 }
 
 struct Queue {
@@ -163,6 +170,7 @@ impl Appender {
             progress: Condvar::new(),
             build: Mutex::new(build),
             disk: Mutex::new(disk),
+            indexing: Mutex::default(),
         });
         let spawn = |name: &str, run: fn(&Core)| {
             let core = Arc::clone(&core);
@@ -211,6 +219,7 @@ impl Appender {
                 core.progress.notify_one();
             }
         }
+        point!("append.queued");
         Ok(Ticket { core: Arc::clone(core), leaf_index, first_position, done, driven: false })
     }
 
@@ -295,10 +304,20 @@ impl Appender {
         self.core.progress.notify_all();
         for (number, thread) in self.threads.drain(..).enumerate() {
             if number == WRITERS {
+                point!("close.drained");
                 self.core.space.stop();
             }
             if thread.join().is_err() {
                 tracing::error!("a log thread panicked");
+            }
+        }
+        let indexing =
+            std::mem::take(&mut *self.core.indexing.lock().unwrap_or_else(PoisonError::into_inner));
+        // They hold the log's lock: whoever opens it again finds it free.
+        for thread in indexing {
+            run_as_usual(&thread);
+            if thread.join().is_err() {
+                tracing::error!("an index thread panicked");
             }
         }
     }
@@ -421,7 +440,15 @@ impl Core {
         }
     }
 
-    fn flush(&self, ready: ReadyFrame) {
+    fn flush(&self, mut ready: ReadyFrame) {
+        if seeded!(AcknowledgeBeforeFlush) {
+            self.shared.head.send_replace(Arc::clone(&ready.committed.head));
+            self.shared.tree().push(&ready.hashes);
+            for waiter in std::mem::take(&mut ready.waiters) {
+                waiter.send(Ok(Arc::clone(&ready.committed))).ok();
+            }
+            ready.hashes.clear();
+        }
         let outcome = {
             let mut disk = self.disk.lock().unwrap_or_else(PoisonError::into_inner);
             self.write_frame(&mut disk, &ready)
@@ -434,6 +461,7 @@ impl Core {
                     .inc_by(ready.committed.leaves.iter().map(|(_, _, count)| u64::from(*count)).sum());
                 // LOG-2: the head moves, and tickets resolve, only behind the flush.
                 self.shared.head.send_replace(Arc::clone(&ready.committed.head));
+                point!("append.head-moved");
                 Ok(Arc::clone(&ready.committed))
             }
             Err(error) => {
@@ -456,13 +484,16 @@ impl Core {
         for waiter in ready.waiters {
             waiter.send(outcome.clone()).ok();
         }
+        point!("append.answered");
         // Derived data: nobody waits for it.
         if let Err(error) = self.shared.tree().write() {
             tracing::warn!(%error, "the tree file could not be written; its hashes stay in memory");
         }
+        point!("append.tree-written");
     }
 
     fn write_frame(&self, disk: &mut Disk, ready: &ReadyFrame) -> io::Result<()> {
+        point!("append.begun");
         let length = ready.bytes.len() as u64;
         if disk.offset >= self.config.segment_bytes {
             self.roll(disk, ready, self.space.take_spare())?;
@@ -472,6 +503,7 @@ impl Core {
             self.roll(disk, ready, Some(spare))?;
         }
         disk.commit.commit(&disk.segment.file, disk.offset, &ready.bytes)?;
+        point!("append.flushed");
         let at = FrameRef {
             offset: disk.offset,
             length: ready.bytes.len() as u32,
@@ -487,6 +519,7 @@ impl Core {
 
     /// Seals the present segment and goes on in a new one that starts with this frame: the spare where one is ready.
     fn roll(&self, disk: &mut Disk, ready: &ReadyFrame, spare: Option<Spare>) -> io::Result<()> {
+        point!("roll.begun");
         let header = SegmentHeader {
             first_leaf: ready.committed.first_leaf,
             first_position: ready.first_position,
@@ -501,6 +534,7 @@ impl Core {
         let old = std::mem::replace(&mut disk.segment, Arc::clone(&segment));
         disk.offset = crate::segment::PAGE_BYTES;
         self.space.switch(disk.offset, prepared);
+        point!("roll.switched");
         let (leaves, positions) =
             (old.header.first_leaf..header.first_leaf, old.header.first_position..header.first_position);
         let frozen = {
@@ -508,22 +542,50 @@ impl Core {
             index.freeze(leaves, positions)
         };
         self.shared.segments.write().unwrap_or_else(PoisonError::into_inner).push(segment);
-        write_index(Arc::clone(&self.shared), old, frozen)
+        point!("roll.done");
+        let thread = write_index(Arc::clone(&self.shared), old, frozen, header.first_leaf)?;
+        let mut indexing = self.indexing.lock().unwrap_or_else(PoisonError::into_inner);
+        indexing.retain(|thread| !thread.is_finished());
+        indexing.push(thread);
+        Ok(())
     }
 }
 
-/// Writes a sealed segment's index on a thread of its own; until then its entries stay in memory.
-fn write_index(shared: Arc<Shared>, segment: Arc<Segment>, frozen: Arc<FrozenIndex>) -> io::Result<()> {
+/// Writes a sealed segment's index on a thread of its own; until then its entries stay in memory. The tree file goes first,
+/// see `tree.rs`.
+fn write_index(
+    shared: Arc<Shared>,
+    segment: Arc<Segment>,
+    frozen: Arc<FrozenIndex>,
+    leaves: u64,
+) -> io::Result<JoinHandle<()>> {
     let run = move || {
         run_when_idle(true);
         let path: PathBuf = segment.path.with_extension("idx");
         let sealed = Arc::new(frozen.build(segment.frames()));
-        if let Err(error) = sealed.write(&path) {
+        let written = flush_tree(&shared, leaves).and_then(|()| sealed.write(&path));
+        if let Err(error) = written {
             tracing::warn!(%error, "a segment's index could not be written; it is built again at the next start");
         }
         shared.index.write().unwrap_or_else(PoisonError::into_inner).thaw(&frozen, sealed);
+        point!("index.thawed");
     };
-    thread::Builder::new().name("log-index".into()).spawn(run).map(|_| ())
+    thread::Builder::new().name("log-index".into()).spawn(run)
+}
+
+/// Makes the hashes of the first `leaves` leaves durable.
+fn flush_tree(shared: &Shared, leaves: u64) -> io::Result<()> {
+    let file = {
+        let mut tree = shared.tree();
+        tree.write()?;
+        tree.file_with(stored::stored_count(leaves))
+    };
+    let file = file.ok_or_else(|| io::Error::other("the tree file is behind"))?;
+    if !seeded!(SkipTreeFlush) {
+        file.sync_data()?;
+    }
+    point!("index.tree-flushed");
+    Ok(())
 }
 
 impl Build {
@@ -553,6 +615,7 @@ impl Build {
             let sealed = open.frame.push_record(*slot, &key.commitment(), header, clear, seal);
             digests.push(sha256(&[sealed]));
         }
+        point!("append.sealed");
         self.last_admitted = self.last_admitted.max(core.clock.now());
         let assigned = Assigned {
             leaf_index: LeafIndex::new(open.frame.next_leaf()),
@@ -569,6 +632,7 @@ impl Build {
         self.next_position = open.frame.next_position();
         // LOG-1: positions are gapless.
         assert_eq!(self.next_position, first_position + records.len() as u64, "LOG-1");
+        point!("append.absorbed");
     }
 
     /// Closes the open frame: root, signed checkpoint, bytes.
@@ -581,6 +645,7 @@ impl Build {
         // Ed25519 is deterministic: signing before the flush discloses nothing, as the note leaves only behind it.
         self.previous_signature = self.signer.raw_sign(&body);
         let note = checkpoint.with_signature(&self.signer.verifier(), &self.previous_signature);
+        point!("append.signed");
         let head = Arc::new(Head {
             size: LeafIndex::new(size),
             end: Position::new(self.next_position),

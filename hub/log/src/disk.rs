@@ -1,5 +1,10 @@
 //! Every file operation of a log, and nothing else: the one seam behind which faults can be made. In a normal build each
-//! function here is one call of the standard library.
+//! function here is one call of the standard library; with the feature `faults` it asks [`crate::faults`] first.
+
+#[cfg(feature = "faults")]
+pub mod faults;
+#[cfg(feature = "faults")]
+pub mod trace;
 
 use std::{
     fs::{self, OpenOptions, TryLockError},
@@ -8,15 +13,74 @@ use std::{
     path::{Path, PathBuf},
 };
 
+/// An operation on its way to the system.
+#[cfg_attr(not(feature = "faults"), allow(dead_code, reason = "only faults look at it"))]
+#[derive(Clone, Copy)]
+enum Op<'a> {
+    /// With whether a file that is there is emptied.
+    Open(&'a Path, bool),
+    Size,
+    Read,
+    Write(&'a File, &'a [u8], u64),
+    SetSize(&'a File, u64),
+    Sync(&'a File),
+    Rename(&'a Path, &'a Path),
+    Remove(&'a Path),
+    MakeDir(&'a Path),
+    List,
+    SyncDir(&'a Path),
+}
+
+#[cfg(feature = "faults")]
+use faults::run;
+
+#[cfg(not(feature = "faults"))]
+#[inline(always)]
+fn run<T>(_: Op<'_>, operation: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+    operation()
+}
+
+/// A named place at which the process can be made to crash or wait; nothing in a normal build.
+macro_rules! point {
+    ($name:literal) => {
+        #[cfg(feature = "faults")]
+        $crate::disk::faults::point($name);
+    };
+}
+
+/// Whether a bug was seeded; `false` in a normal build.
+macro_rules! seeded {
+    ($bug:ident) => {{
+        #[cfg(feature = "seeded-bugs")]
+        let seeded = $crate::disk::faults::is_seeded($crate::disk::faults::Bug::$bug);
+        #[cfg(not(feature = "seeded-bugs"))]
+        let seeded = false;
+        seeded
+    }};
+}
+pub(crate) use {point, seeded};
+
 /// An open file of a log; reads and writes go to offsets, so that threads may share it.
 #[derive(Debug)]
 pub struct File {
     file: fs::File,
+    #[cfg(feature = "faults")]
+    handle: u64,
 }
 
 impl File {
     fn with(options: &OpenOptions, path: &Path) -> io::Result<Self> {
-        Ok(Self { file: options.open(path)? })
+        Self::opened(options, path, false)
+    }
+
+    fn opened(options: &OpenOptions, path: &Path, emptied: bool) -> io::Result<Self> {
+        run(Op::Open(path, emptied), || {
+            Ok(Self {
+                file: options.open(path)?,
+                #[cfg(feature = "faults")]
+                handle: faults::opened(),
+            })
+        })
     }
 
     /// Opens a file that is there, to read.
@@ -36,7 +100,7 @@ impl File {
 
     /// Makes a file; one that is there is emptied.
     pub fn create(path: &Path) -> io::Result<Self> {
-        Self::with(OpenOptions::new().read(true).write(true).create(true).truncate(true), path)
+        Self::opened(OpenOptions::new().read(true).write(true).create(true).truncate(true), path, true)
     }
 
     /// Makes a file that MUST not be there yet.
@@ -51,32 +115,32 @@ impl File {
 
     /// Bytes of the file.
     pub fn size(&self) -> io::Result<u64> {
-        Ok(self.file.metadata()?.len())
+        run(Op::Size, || Ok(self.file.metadata()?.len()))
     }
 
     /// Fills the buffer from an offset on.
     pub fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-        self.file.read_exact_at(buffer, offset)
+        run(Op::Read, || self.file.read_exact_at(buffer, offset))
     }
 
     /// Writes all bytes at an offset.
     pub fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        self.file.write_all_at(bytes, offset)
+        run(Op::Write(self, bytes, offset), || self.file.write_all_at(bytes, offset))
     }
 
     /// Makes what was written durable, and as much of the metadata as reading it back needs.
     pub fn sync_data(&self) -> io::Result<()> {
-        self.file.sync_data()
+        run(Op::Sync(self), || self.file.sync_data())
     }
 
     /// Makes content and metadata durable; the file's name is durable only after [`sync_dir`].
     pub fn sync_all(&self) -> io::Result<()> {
-        self.file.sync_all()
+        run(Op::Sync(self), || self.file.sync_all())
     }
 
     /// Cuts or extends the file.
     pub fn set_size(&self, bytes: u64) -> io::Result<()> {
-        self.file.set_len(bytes)
+        run(Op::SetSize(self, bytes), || self.file.set_len(bytes))
     }
 
     /// Takes the file's advisory lock, or says at once that another holds it.
@@ -109,27 +173,39 @@ pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
 
 /// Gives a file another name; one that had it is gone.
 pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
-    fs::rename(from, to)
+    run(Op::Rename(from, to), || fs::rename(from, to))
 }
 
 /// Removes a file.
 pub fn remove_file(path: &Path) -> io::Result<()> {
-    fs::remove_file(path)
+    run(Op::Remove(path), || fs::remove_file(path))
 }
 
-/// Makes a folder and those above it.
+/// Makes a folder and those above it that are missing, their names durable.
 pub fn create_dir_all(path: &Path) -> io::Result<()> {
-    fs::create_dir_all(path)
+    if path.is_dir() {
+        return Ok(());
+    }
+    let above = path.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    create_dir_all(above)?;
+    let made = run(Op::MakeDir(path), || fs::create_dir(path));
+    if made.is_err() && !path.is_dir() {
+        return made;
+    }
+    sync_dir(above)
 }
 
 /// Paths of everything in a folder, in no order.
 pub fn list(dir: &Path) -> io::Result<Vec<PathBuf>> {
-    fs::read_dir(dir)?.map(|entry| Ok(entry?.path())).collect()
+    run(Op::List, || fs::read_dir(dir)?.map(|entry| Ok(entry?.path())).collect())
 }
 
 /// Makes the names in a folder durable.
 pub fn sync_dir(dir: &Path) -> io::Result<()> {
-    fs::File::open(dir)?.sync_all()
+    if seeded!(SkipDirectorySync) {
+        return Ok(());
+    }
+    run(Op::SyncDir(dir), || fs::File::open(dir)?.sync_all())
 }
 
 #[cfg(test)]

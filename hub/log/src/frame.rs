@@ -32,6 +32,8 @@
 use bytes::Bytes;
 use simpul_types::Digest;
 
+use crate::disk::seeded;
+
 pub(crate) const HEADER_BYTES: usize = 64;
 pub(crate) const TRAILER_BYTES: usize = 116;
 pub(crate) const RECORD_PREFIX_BYTES: usize = 44;
@@ -340,7 +342,7 @@ impl Frame {
         let marker = self.bytes.len() - MARKER.len();
         let start = self.bytes.len() - TRAILER_BYTES;
         let crc_at = marker - 4;
-        if &self.bytes[marker..] != MARKER {
+        if &self.bytes[marker..] != MARKER && !seeded!(AcceptUnmarkedFrame) {
             return Err(FrameFault::Marker);
         }
         if crc32c::crc32c(&self.bytes[start..crc_at]) != u32_at(&self.bytes, crc_at) {
@@ -355,11 +357,14 @@ impl Frame {
 
     /// Whether a frame that is not whole can be the remains of a write that was cut off: segment files are filled with
     /// zeros ahead of use and disks write sectors whole, so a cut leaves at least one sector of zeros (or the marker
-    /// missing), which a flipped bit does not.
+    /// missing), which a flipped bit does not. `bytes` end with the last byte that is not zero.
     pub(crate) fn looks_torn(bytes: &[u8], offset_in_file: u64) -> bool {
         const SECTOR: usize = 512;
         let skip = (SECTOR - (offset_in_file % SECTOR as u64) as usize) % SECTOR;
         let zero = |part: &[u8]| !part.is_empty() && part.iter().all(|byte| *byte == 0);
+        if bytes.len() < HEADER_BYTES {
+            return true;
+        }
         let Ok(header) = FrameHeader::parse(bytes) else {
             let head = &bytes[..HEADER_BYTES.min(bytes.len())];
             let (before, after) = head.split_at(skip.min(head.len()));
@@ -367,7 +372,7 @@ impl Frame {
         };
         let Some(frame) = bytes.get(..header.length as usize) else { return true };
         let (head, tail) = (&frame[..skip.min(frame.len())], &frame[frame.len() - MARKER.len()..]);
-        zero(tail) || zero(head) || frame[skip.min(frame.len())..].chunks_exact(SECTOR).any(zero)
+        zero(tail) || zero(head) || frame[skip.min(frame.len())..].chunks(SECTOR).any(zero)
     }
 }
 
@@ -521,6 +526,22 @@ mod tests {
             bytes[cut..].fill(0);
             assert!(read(&bytes).is_err(), "cut at {cut}");
             assert!(Frame::looks_torn(&bytes, 0), "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn a_cut_within_the_header_or_between_the_bytes_of_the_marker_looks_torn() {
+        let whole = sample();
+        for cut in 1..HEADER_BYTES {
+            assert!(Frame::looks_torn(&whole[..cut], 4_096), "cut in the header at {cut}");
+        }
+        for behind in 1..MARKER.len() {
+            // The last sector holds the last bytes of the marker and nothing else, and did not reach the disk.
+            let mut bytes = whole.clone();
+            let cut = bytes.len() - behind;
+            bytes[cut..].fill(0);
+            let offset = (512 - cut as u64 % 512) % 512 + 4_096;
+            assert!(Frame::looks_torn(&bytes, offset), "{behind} bytes of the marker");
         }
     }
 }

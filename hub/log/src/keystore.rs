@@ -21,7 +21,7 @@ use simpul_signing::seal::{DataKey, Sealer, WRAPPED_BYTES, WrapKey};
 use simpul_types::Digest;
 
 use crate::{
-    disk::File,
+    disk::{File, point, seeded},
     frame::{array_at, u32_at, u64_at},
 };
 
@@ -102,15 +102,30 @@ impl Keystore {
         let store = Self { file, wrap: Some(wrap), pool_size, pool, next, cache };
         {
             let mut next = store.next.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut found = Vec::new();
             while *next < rows {
                 // Rows behind the last used slot may be the remains of a cut write; the first bad one ends the pool.
                 let Ok(key) = store.load(*next) else { break };
-                store.pool().push_back((*next, key));
+                found.push((*next, key));
                 *next += 1;
             }
+            store.write_again(used, *next)?;
+            store.pool().extend(found);
         }
         store.refill()?;
         Ok(store)
+    }
+
+    /// Rows that a crash left may never have been flushed, or their flush may have failed, after which the system holds
+    /// them for clean: only writing and flushing them again makes them durable.
+    fn write_again(&self, from: u64, to: u64) -> io::Result<()> {
+        let mut rows = vec![0; ((to - from) * ROW_BYTES) as usize];
+        if rows.is_empty() {
+            return Ok(());
+        }
+        self.file.read_exact_at(&mut rows, from * ROW_BYTES)?;
+        self.file.write_all_at(&rows, from * ROW_BYTES)?;
+        self.file.sync_data()
     }
 
     /// Opens the key file for [`Self::key`] only; without `wrap`, not even for that.
@@ -153,8 +168,13 @@ impl Keystore {
                 rows.resize(start + ROW_BYTES as usize, 0);
                 made.push((slot, sealer));
             }
+            point!("keys.made");
             self.file.write_all_at(&rows, *next * ROW_BYTES)?;
-            self.file.sync_data()?;
+            point!("keys.written");
+            if !seeded!(SkipKeyFlush) {
+                self.file.sync_data()?;
+            }
+            point!("keys.flushed");
             *next += missing as u64;
             self.pool().extend(made);
         }

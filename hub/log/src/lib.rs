@@ -36,6 +36,8 @@ pub use append::Appender;
 pub use commit::{Commit, LocalDisk};
 pub use config::{Config, Keys};
 pub use damage::{Condition, Damage, ScrubProgress};
+#[cfg(feature = "faults")]
+pub use disk::{faults, trace};
 pub use draft::{AppendError, Assigned, Draft, RecordDraft, Ticket};
 pub use frame::FrameFault;
 pub use head::Head;

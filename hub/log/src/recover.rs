@@ -26,7 +26,7 @@ use crate::{
     commit::{Commit, LocalDisk},
     config::{Config, Keys},
     damage::{Damage, Damages},
-    disk::{self, File},
+    disk::{self, File, point, seeded},
     frame::{Frame, FrameFault, FrameHeader, HEADER_BYTES},
     head::Head,
     index::{EventEntry, FrozenIndex, Index, LeafEntry, SealedIndex, stream_key},
@@ -121,14 +121,22 @@ pub fn open_with(
     if keys.signer.name() != config.origin {
         return Err(OpenError::Origin(config.origin));
     }
-    disk::create_dir_all(&config.dir.join("segments")).map_err(io_error("making the log's folder"))?;
+    let segments_dir = config.dir.join("segments");
+    disk::create_dir_all(&segments_dir).map_err(io_error("making the log's folder"))?;
+    // A crash may have left names that no flush covers yet.
+    for folder in [config.dir.parent().filter(|above| !above.as_os_str().is_empty()), Some(&segments_dir)] {
+        folder.map_or(Ok(()), disk::sync_dir).map_err(io_error("flushing the log's folder"))?;
+    }
+    point!("open.folder-made");
     let lock = lock(&config.dir)?;
+    point!("open.locked");
     let verifier = keys.signer.verifier();
     let access = Access::Write { prepared: config.zero_ahead_bytes, damaged: config.open_damaged };
     let recovered = recover(&config.dir, &config.origin, schema, &verifier, access)?;
     let Recovered { segments, index, tree, frontier, last, offset, damages, index_whole } = recovered;
     let used = index_whole.then(|| index.slots_used());
     let keystore = Keystore::open(&config.dir, keys.wrap, config.key_pool, used)?;
+    point!("open.keys-ready");
     let epoch = next_epoch(&config.dir, last.epoch)?;
     let checkpoint =
         Checkpoint { origin: config.origin.clone(), size: frontier.size(), root: frontier.root() };
@@ -155,7 +163,7 @@ pub fn open_with(
     let build = Build {
         signer: keys.signer,
         frontier,
-        next_position: last.end,
+        next_position: last.end - u64::from(seeded!(ReusePosition) && last.end > 0),
         last_admitted: last.admitted_at,
         previous_signature: if last.size == 0 { [0; 64] } else { signature },
         epoch,
@@ -164,6 +172,7 @@ pub fn open_with(
     let disk = Disk { commit, segment: active, offset };
     let appender = Appender::start(config, Arc::clone(&shared), clock, build, disk)
         .map_err(io_error("starting the log's threads"))?;
+    point!("open.ready");
     Ok((appender, Reader { shared }))
 }
 
@@ -254,8 +263,12 @@ fn recover(
     let held = tree_file.size().map_err(io_error("reading the tree file"))? / 32;
     let mut tree = TreeStore::new(tree_file, held, !write);
     let mut segments = recovery.open_segments(dir, origin, name, &tree)?;
+    point!("open.segments-read");
+    let mut rebuilt = Vec::new();
     for at in 0..segments.len().saturating_sub(1) {
-        recovery.sealed(&segments[at], &segments[at + 1].header)?;
+        if let Some(index) = recovery.sealed(&segments[at], &segments[at + 1].header)? {
+            rebuilt.push((at, index));
+        }
     }
     let (frontier, offset) = match segments.last() {
         None => {
@@ -270,7 +283,14 @@ fn recover(
             (frontier, segment::PAGE_BYTES)
         }
         Some(active) => {
-            let mut frontier = recover_frontier(&mut tree, &segments, &active.header)?;
+            let unflushed = rebuilt.first().map(|(at, _)| *at).filter(|_| recovery.index_whole);
+            let mut frontier = recover_frontier(dir, &mut tree, &segments, unflushed, recovery.tolerant)?;
+            point!("open.tree-known");
+            for (at, index) in rebuilt.into_iter().filter(|_| write) {
+                let path = segments[at].path.with_extension("idx");
+                index.write(&path).map_err(io_error("writing a segment's index"))?;
+                point!("open.index-rebuilt");
+            }
             let offset = recovery.active(active, &mut frontier, &mut tree)?;
             (frontier, offset)
         }
@@ -283,7 +303,7 @@ fn recover(
                 .into(),
         );
     }
-    if last.size < floor && damages.read_only.is_none() {
+    if last.size < floor && damages.read_only.is_none() && !seeded!(TruncateOnChecksumError) {
         return Err(OpenError::Corrupt {
             segment: segments.last().map(|segment| segment.name()).unwrap_or_default(),
             leaf: last.size,
@@ -329,30 +349,62 @@ fn next_epoch(dir: &Path, sealed_in: u32) -> Result<u32, OpenError> {
         let temporary = dir.join("epoch.tmp");
         let file = File::create(&temporary)?;
         file.write_all_at(format!("{epoch}\n").as_bytes(), 0)?;
+        point!("open.epoch-written");
         file.sync_all()?;
+        point!("open.epoch-flushed");
         disk::rename(&temporary, &path)?;
+        point!("open.epoch-renamed");
         disk::sync_dir(dir)
     };
     write().map_err(io_error("writing the epoch"))?;
     Ok(epoch)
 }
 
-/// The tree up to the active segment: from the tree file if that gives the root in the segment's header, else anew from
-/// all leaves.
+/// The tree up to the active segment: from the tree file if that gives the roots in the segments' headers. The hashes of
+/// leaves from the segment `unflushed` on, the first that had no index, may never have been flushed and are made anew where
+/// its leaves can be read; all of them, in a new file, where the others are not right.
 fn recover_frontier(
+    dir: &Path,
     tree: &mut TreeStore,
     segments: &[Arc<Segment>],
-    active: &SegmentHeader,
+    unflushed: Option<usize>,
+    tolerant: bool,
 ) -> Result<Frontier, OpenError> {
     let tree_io = io_error("rebuilding the tree file");
-    if let Some(frontier) = tree.frontier(active.first_leaf, &active.root) {
-        tree.go_on_from(stored::stored_count(active.first_leaf));
+    let (active, sealed) = segments.split_last().expect("a log has at least one segment");
+    let mut trusted = unflushed.is_none();
+    if let Some(from) = unflushed
+        && let Some(mut frontier) = tree.frontier(sealed[from].header.first_leaf, &sealed[from].header.root)
+    {
+        tree.go_on_from(stored::stored_count(frontier.size()));
+        match grow(&mut frontier, tree, &sealed[from..], &active.header) {
+            Ok(()) => return tree.flush().map(|()| frontier).map_err(&tree_io),
+            // Damaged leaves: the hashes that are stored lead over them.
+            Err(OpenError::Corrupt { .. }) if tolerant => trusted = true,
+            Err(error) => return Err(error),
+        }
+    }
+    if trusted && let Some(frontier) = tree.frontier(active.header.first_leaf, &active.header.root) {
+        tree.go_on_from(stored::stored_count(frontier.size()));
         return Ok(frontier);
     }
-    tracing::info!(leaves = active.first_leaf, "rebuilding the tree file from the log");
-    tree.reset(0).map_err(&tree_io)?;
+    tracing::info!(leaves = active.header.first_leaf, "rebuilding the tree file from the log");
+    tree.begin_anew(&dir.join("tree.new")).map_err(&tree_io)?;
     let mut frontier = Frontier::empty();
-    for segment in &segments[..segments.len() - 1] {
+    grow(&mut frontier, tree, sealed, &active.header)?;
+    tree.flush().map_err(&tree_io)?;
+    tree.take_name(&dir.join("tree.new"), &dir.join("tree")).map_err(&tree_io)?;
+    Ok(frontier)
+}
+
+/// Puts the leaves of sealed segments on the tree, up to the root that the active one's header names.
+fn grow(
+    frontier: &mut Frontier,
+    tree: &mut TreeStore,
+    sealed: &[Arc<Segment>],
+    active: &SegmentHeader,
+) -> Result<(), OpenError> {
+    for segment in sealed {
         for at in segment.frames() {
             let frame = segment.read_frame(at).map_err(io_error("reading a segment"))?;
             let frame = frame.map_err(|fault| corrupt(segment, at, fault))?;
@@ -362,14 +414,14 @@ fn recover_frontier(
                 frontier.push(simpul_tlog::leaf_hash(&leaf.bytes), &mut hashes);
             }
             tree.push(&hashes);
-            tree.write().map_err(&tree_io)?;
+            tree.write().map_err(io_error("rebuilding the tree file"))?;
         }
     }
     if frontier.root() == active.root {
-        return Ok(frontier);
+        return Ok(());
     }
     Err(OpenError::Corrupt {
-        segment: segments.last().map(|segment| segment.name()).unwrap_or_default(),
+        segment: sealed.last().map(|segment| segment.name()).unwrap_or_default(),
         leaf: active.first_leaf,
         position: active.first_position,
         what: "the leaves before this segment do not give the root in its header".into(),
@@ -488,8 +540,13 @@ impl Recovery {
         })
     }
 
-    /// Takes a sealed segment: its index file where it is whole, else its frames.
-    fn sealed(&mut self, segment: &Arc<Segment>, next: &SegmentHeader) -> Result<(), OpenError> {
+    /// Takes a sealed segment: its index file where it is whole, else its frames. Returns an index that has no file yet; it
+    /// gets one when the tree file is durable.
+    fn sealed(
+        &mut self,
+        segment: &Arc<Segment>,
+        next: &SegmentHeader,
+    ) -> Result<Option<Arc<SealedIndex>>, OpenError> {
         let path = segment.path.with_extension("idx");
         let loaded = SealedIndex::load(&path).filter(|index| {
             index.is_of(segment.header.first_leaf, segment.header.first_position)
@@ -498,6 +555,7 @@ impl Recovery {
                         && first.first_position == segment.header.first_position
                 })
         });
+        let mut is_new = false;
         let sealed = match loaded {
             Some(sealed) => sealed,
             None => {
@@ -526,11 +584,8 @@ impl Recovery {
                 self.index_whole &= whole;
                 let Gathered { events, leaves, frames, next_leaf, next_position, .. } = gathered;
                 let frozen = FrozenIndex::gathered(events, leaves, leaf..next_leaf, position..next_position);
-                let sealed = frozen.build(frames);
-                if self.write && whole {
-                    sealed.write(&path).map_err(io_error("writing a segment's index"))?;
-                }
-                sealed
+                is_new = whole;
+                frozen.build(frames)
             }
         };
         for frame in &sealed.frames {
@@ -565,8 +620,9 @@ impl Recovery {
             }
             (self.last.size, self.last.end) = (next.first_leaf, next.first_position);
         }
-        self.index.adopt(Arc::new(sealed));
-        Ok(())
+        let sealed = Arc::new(sealed);
+        self.index.adopt(Arc::clone(&sealed));
+        Ok(is_new.then_some(sealed))
     }
 
     /// Walks the active segment with every check, extends the tree, and finds the end. Returns its offset.
@@ -580,8 +636,13 @@ impl Recovery {
         let walk = SegmentWalk::new(&segment.file).map_err(&read)?;
         let mut gathered = Gathered::new(&segment.header);
         let mut pieces = Pieces::new(walk, gathered.next_leaf, gathered.next_position, None);
+        let mut cut = None;
         while let Some(piece) = pieces.next().map_err(&read)? {
             match piece {
+                Piece::Gap(gap) if seeded!(TruncateOnChecksumError) => {
+                    cut = Some(gap.offsets.start);
+                    break;
+                }
                 Piece::Frame(at, frame) => {
                     gathered.take(&frame, at, self.schema).map_err(|fault| corrupt(segment, at, fault))?;
                     extend(frontier, tree, &frame).map_err(|fault| corrupt(segment, at, fault))?;
@@ -603,8 +664,12 @@ impl Recovery {
             }
         }
         tree.write().map_err(io_error("writing the tree file"))?;
-        let end = pieces.offset();
-        self.tail(segment, &pieces, &gathered)?;
+        let end = cut.unwrap_or(pieces.offset());
+        self.tail(segment, pieces.walk(), end, &gathered)?;
+        point!("open.tail-judged");
+        if let Some(last) = gathered.frames.last() {
+            self.write_again(segment, *last)?;
+        }
         for frame in &gathered.frames {
             segment.push_frame(*frame);
         }
@@ -615,14 +680,30 @@ impl Recovery {
         Ok(end)
     }
 
+    /// The last frame may never have been flushed, or its flush may have failed, after which the system holds it for clean:
+    /// it counts as acknowledged from now on, so it is written and flushed again (LOG-2).
+    fn write_again(&self, segment: &Segment, last: FrameRef) -> Result<(), OpenError> {
+        if !self.write || self.damages.read_only.is_some() || seeded!(TrustUnflushedTail) {
+            return Ok(());
+        }
+        let write = || {
+            let bytes = segment.read(last.offset, last.length as usize)?;
+            segment.file.write_all_at(&bytes, last.offset)?;
+            segment.file.sync_data()
+        };
+        write().map_err(io_error("flushing the last frame"))?;
+        point!("open.head-flushed");
+        Ok(())
+    }
+
     /// Judges what stands behind the last whole frame, and clears it if it is the rest of a write that was cut off.
     fn tail(
         &mut self,
         segment: &Arc<Segment>,
-        pieces: &Pieces<'_>,
+        walk: &SegmentWalk<'_>,
+        offset: u64,
         gathered: &Gathered,
     ) -> Result<(), OpenError> {
-        let (walk, offset) = (pieces.walk(), pieces.offset());
         let read = io_error("reading a segment");
         let used = walk.used_behind(offset).map_err(&read)?;
         let bytes = walk.peek(used - offset).map_err(&read)?;
@@ -635,7 +716,7 @@ impl Recovery {
             return Ok(());
         }
         // LOG-5: nothing below the acknowledged head is ever truncated.
-        if gathered.next_leaf < self.floor || !torn {
+        if (gathered.next_leaf < self.floor || !torn) && !seeded!(TruncateOnChecksumError) {
             let (leaf, position) = (gathered.next_leaf, gathered.next_position);
             let what = match Frame::parse(bytes) {
                 Err(fault) => fault.to_string(),
@@ -664,6 +745,7 @@ impl Recovery {
             let zeros = vec![0; (used - offset) as usize];
             segment.file.write_all_at(&zeros, offset).map_err(io_error("clearing the tail"))?;
             segment.file.sync_data().map_err(io_error("clearing the tail"))?;
+            point!("open.tail-cleared");
         }
         Ok(())
     }

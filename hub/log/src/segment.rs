@@ -23,7 +23,7 @@ use bytes::Bytes;
 use simpul_types::Digest;
 
 use crate::{
-    disk::{self, File},
+    disk::{self, File, point, seeded},
     frame::{self, Frame, FrameFault, FrameHeader, array_at, u32_at, u64_at},
 };
 
@@ -106,14 +106,20 @@ impl Segment {
         dir.join("segments").join(format!("{first_leaf:020}.seg"))
     }
 
-    /// Makes the file with its header, flushed, and its name flushed too; filled with zeros up to `prepared` bytes.
+    /// Makes the file with its header, flushed, and its name flushed too; filled with zeros up to `prepared` bytes. It gets
+    /// its name last: a cut leaves a whole segment or none.
     pub(crate) fn create(dir: &Path, header: SegmentHeader, prepared: u64) -> io::Result<Self> {
         let path = Self::path(dir, header.first_leaf);
-        let file = File::create_new(&path)?;
+        let fresh = if seeded!(NameSegmentFirst) { path.clone() } else { dir.join("segments").join("fresh") };
+        let file = File::create(&fresh)?;
+        point!("roll.created");
         let mut page = header.encode();
         page.resize(page.len().max(prepared as usize), 0);
         file.write_all_at(&page, 0)?;
+        point!("roll.header-written");
         file.sync_all()?;
+        point!("roll.header-flushed");
+        disk::rename(&fresh, &path)?;
         disk::sync_dir(&dir.join("segments"))?;
         Ok(Self::new(header, path, file, Vec::new()))
     }
@@ -122,9 +128,13 @@ impl Segment {
     pub(crate) fn adopt(dir: &Path, header: SegmentHeader, file: File, spare: &Path) -> io::Result<Self> {
         let path = Self::path(dir, header.first_leaf);
         file.write_all_at(&header.encode(), 0)?;
+        point!("roll.header-written");
         file.sync_data()?;
+        point!("roll.header-flushed");
         disk::rename(spare, &path)?;
+        point!("roll.renamed");
         disk::sync_dir(&dir.join("segments"))?;
+        point!("roll.name-flushed");
         Ok(Self::new(header, path, file, Vec::new()))
     }
 

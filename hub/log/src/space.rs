@@ -16,7 +16,7 @@ use std::{
 use crate::{
     append::Core,
     config::Config,
-    disk::{self, File},
+    disk::{self, File, point, seeded},
 };
 
 const CHUNK_BYTES: u64 = 1 << 20;
@@ -55,7 +55,7 @@ struct State {
 
 impl State {
     fn wants_spare(&self) -> bool {
-        !self.rolling && self.spare.is_none() && self.used > self.prepared / 2
+        (!self.rolling || seeded!(SpareWhileRolling)) && self.spare.is_none() && self.used > self.prepared / 2
     }
 }
 
@@ -146,6 +146,8 @@ impl Space {
                     tracing::info!("the disk has room again");
                 }
                 (state.spare, state.full) = (spare, false);
+                drop(state);
+                point!("spare.offered");
             }
             Err(error) => {
                 if !state.full {
@@ -164,6 +166,7 @@ impl Space {
         disk::remove_file(&self.path).ok();
         // A new file always: what an open log writes to is never touched from here.
         let file = File::create_new(&self.path)?;
+        point!("spare.created");
         let zeros = vec![0; CHUNK_BYTES as usize];
         let mut at = 0;
         while at < bytes {
@@ -171,6 +174,7 @@ impl Space {
             file.write_all_at(&zeros[..length as usize], at)?;
             // In small steps, so that no frame's flush stands behind a long queue of zeros.
             file.sync_data()?;
+            point!("spare.filled");
             at += length;
             between();
             if self.lock().stopping {
@@ -178,6 +182,7 @@ impl Space {
             }
         }
         file.sync_all()?;
+        point!("spare.flushed");
         Ok(Some(Spare { path: self.path.clone(), file, bytes }))
     }
 
@@ -210,11 +215,16 @@ impl CheckpointFile {
         }
         let path = core.shared.dir.join("checkpoint");
         let temporary = path.with_extension("tmp");
-        let write = disk::write(&temporary, head.checkpoint.as_bytes())
-            .and_then(|()| disk::rename(&temporary, &path));
-        match write {
+        let write = || {
+            disk::write(&temporary, head.checkpoint.as_bytes())?;
+            point!("checkpoint.written");
+            disk::rename(&temporary, &path)?;
+            point!("checkpoint.renamed");
+            Ok(())
+        };
+        match write() {
             Ok(()) => (self.written, self.at) = (head.size.get(), Instant::now()),
-            Err(error) => {
+            Err::<(), io::Error>(error) => {
                 tracing::warn!(%error, "the checkpoint file could not be written");
                 self.at = Instant::now();
             }

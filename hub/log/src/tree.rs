@@ -1,18 +1,21 @@
 //! The stored hashes of the Merkle tree: one flat file of 32-byte digests in order of completion, derived from the log
 //! and never flushed on the append path. What is newest is kept in memory, so that receipts need no disk.
+//!
+//! A power cut may leave holes in what was not flushed, which no look at the newest hashes would show. So the file is
+//! flushed before a sealed segment's index gets its name: an index file says that the hashes of its leaves are durable.
 
-use std::io;
+use std::{io, path::Path, sync::Arc};
 
 use simpul_tlog::stored::{self, Frontier, HashReader};
 use simpul_types::Digest;
 
-use crate::disk::File;
+use crate::disk::{self, File};
 
 /// Hashes kept in memory behind the newest; enough for the proofs of everything in flight.
 const TAIL_HASHES_MAX: usize = 1 << 16;
 
 pub(crate) struct TreeStore {
-    file: File,
+    file: Arc<File>,
     /// Nothing is written: what the file lacks stays in memory.
     read_only: bool,
     /// Hashes that are in the file for certain.
@@ -25,7 +28,7 @@ pub(crate) struct TreeStore {
 impl TreeStore {
     /// `written` hashes of the file are known to be right; the rest is dropped.
     pub(crate) fn new(file: File, written: u64, read_only: bool) -> Self {
-        Self { file, read_only, written, tail_from: written, tail: Vec::new() }
+        Self { file: Arc::new(file), read_only, written, tail_from: written, tail: Vec::new() }
     }
 
     pub(crate) fn push(&mut self, hashes: &[Digest]) {
@@ -47,6 +50,29 @@ impl TreeStore {
             self.tail_from += drop as u64;
         }
         Ok(())
+    }
+
+    /// The file, if it holds at least `count` hashes: whoever flushes it need not hold the store meanwhile.
+    pub(crate) fn file_with(&self, count: u64) -> Option<Arc<File>> {
+        (self.written >= count).then(|| Arc::clone(&self.file))
+    }
+
+    /// Begins with no hashes in a new file beside the old one, which stays until [`Self::take_name`].
+    pub(crate) fn begin_anew(&mut self, path: &Path) -> io::Result<()> {
+        if !self.read_only {
+            self.file = Arc::new(File::create(path)?);
+        }
+        self.reset(0)
+    }
+
+    /// Gives the flushed new file its name; durable with the next flush of its folder.
+    pub(crate) fn take_name(&self, from: &Path, to: &Path) -> io::Result<()> {
+        if self.read_only { Ok(()) } else { disk::rename(from, to) }
+    }
+
+    /// Makes what was written durable.
+    pub(crate) fn flush(&self) -> io::Result<()> {
+        if self.read_only { Ok(()) } else { self.file.sync_data() }
     }
 
     /// Forgets everything from `count` hashes on, in the file too.

@@ -21,7 +21,7 @@ use simpul_types::{EventId, SubmissionId};
 
 use super::{FrozenIndex, StreamKey};
 use crate::{
-    disk::{self, File},
+    disk::{self, File, point},
     frame::{array_at, u32_at, u64_at},
     segment::FrameRef,
 };
@@ -230,6 +230,7 @@ impl SealedIndex {
         }
         let temporary = path.with_extension("idx.tmp");
         let file = File::create(&temporary)?;
+        point!("index.created");
         let mut head = MAGIC.to_vec();
         head.extend_from_slice(&VERSION.to_le_bytes());
         head.extend_from_slice(&self.first_leaf.to_le_bytes());
@@ -243,8 +244,12 @@ impl SealedIndex {
             at += (head.len() + section.len()) as u64;
             head.clear();
         }
+        point!("index.written");
         file.sync_all()?;
-        disk::rename(&temporary, path)
+        point!("index.flushed");
+        disk::rename(&temporary, path)?;
+        point!("index.renamed");
+        Ok(())
     }
 
     /// `None` where the file is missing, not whole or of an older layout: it is then built again from the segment.
