@@ -12,7 +12,10 @@
 use data_encoding::BASE64;
 use simpul_types::Digest;
 
-use crate::note::{ED25519_TYPE, NoteError, NoteSigner, NoteVerifier, SignedNote};
+use crate::{
+    base64,
+    note::{ED25519_TYPE, NoteError, NoteSigner, NoteVerifier, SignedNote},
+};
 
 /// A tree head.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,7 +64,7 @@ impl Checkpoint {
         if lines.any(str::is_empty) {
             return Err(CheckpointError::Body("empty extension line"));
         }
-        let root = BASE64.decode(root.as_bytes()).ok().and_then(|root| root.try_into().ok());
+        let root = base64::decode_digest(root);
         Ok(Self {
             origin: origin.into(),
             size: parse_size(size).ok_or(CheckpointError::Body("size"))?,

@@ -8,6 +8,7 @@
 //!
 //! Read [`stored`] for the tree as it is kept, [`proof`] for what a verifier does.
 
+pub mod base64;
 pub mod checkpoint;
 pub mod compare;
 pub mod cosignature;

@@ -19,8 +19,6 @@
 
 mod key;
 
-use data_encoding::BASE64;
-
 pub use self::key::{COSIGNATURE_TYPE, ED25519_TYPE, NoteSigner, NoteVerifier, key_id};
 use self::key::{PREFIX, valid_name};
 
@@ -117,7 +115,7 @@ impl SignedNote {
 
 fn parse_line(line: &str) -> Option<NoteSignature> {
     let (name, blob) = line.strip_prefix(PREFIX)?.split_once(' ')?;
-    let blob = BASE64.decode(blob.as_bytes()).ok()?;
+    let blob = crate::base64::decode(blob)?;
     let (id, signature) = blob.split_first_chunk::<4>()?;
     let valid = valid_name(name) && !signature.is_empty();
     valid.then(|| NoteSignature { name: name.into(), id: *id, signature: signature.to_vec() })

@@ -15,6 +15,7 @@ use data_encoding::BASE64;
 use simpul_types::{Digest, Receipt};
 
 use crate::{
+    base64,
     checkpoint::parse_size,
     leaf_hash,
     policy::{Accepted, Policy, Refused},
@@ -92,8 +93,8 @@ impl LogProof {
         let extra = match lines.peek().and_then(|(_, line)| line.strip_prefix("extra ")) {
             Some(extra) => {
                 lines.next();
-                let extra = BASE64.decode(extra.as_bytes());
-                Some(extra.map_err(|_| refused(2, "expected `extra <base64>`"))?)
+                let extra = base64::decode(extra);
+                Some(extra.ok_or_else(|| refused(2, "expected `extra <base64>`"))?)
             }
             None => None,
         };
@@ -101,7 +102,7 @@ impl LogProof {
         let index = index.strip_prefix("index ").and_then(parse_size);
         let index = index.ok_or(refused(line, "expected `index <decimal>`"))?;
         let hashes = lines.map(|(line, hash)| {
-            let hash = BASE64.decode(hash.as_bytes()).ok().and_then(|hash| hash.try_into().ok());
+            let hash = base64::decode_digest(hash);
             hash.ok_or(refused(line, "expected a hash: base64 of 32 bytes"))
         });
         let hashes = hashes.collect::<Result<Vec<_>, _>>()?;

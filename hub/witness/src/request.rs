@@ -10,6 +10,7 @@
 use std::fmt::Write;
 
 use data_encoding::BASE64;
+use simpul_tlog::base64;
 use simpul_types::Digest;
 
 /// A consistency proof in a tree of less than 2^63 leaves has no more.
@@ -81,7 +82,7 @@ impl AddCheckpoint {
             if proof.len() == PROOF_LINES_MAX {
                 return Err(RequestError::ProofLines);
             }
-            let hash = BASE64.decode(line.as_bytes()).ok().and_then(|hash| hash.try_into().ok());
+            let hash = base64::decode_digest(line);
             proof.push(hash.ok_or(RequestError::Proof(number))?);
         }
         Ok(Self { old, proof, note: rest.into() })

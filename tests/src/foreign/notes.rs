@@ -1,5 +1,6 @@
 //! Verifier keys, signed notes, checkpoints and cosignatures, right and spoiled.
 
+use data_encoding::BASE64;
 use simpul_tlog::{
     checkpoint::{self, Checkpoint},
     cosignature::CosignatureSigner,
@@ -88,6 +89,7 @@ fn about(list: &mut List, log: &NoteSigner, stranger: &NoteSigner, text: &str, s
     );
     let control = format!("{}\u{1}\n", text.trim_end());
     both("note with a control character, signed", &format!("{control}\n{}", log.sign_line(&control)));
+    both("note with base64 in two padded pieces", &format!("{text}\n{}", in_two_pieces(&own)));
     // Signed texts that are no checkpoint, or one that only some read so.
     let root = text.lines().nth(2).unwrap_or_default();
     let origin = log.verifier().name().to_string();
@@ -103,6 +105,13 @@ fn about(list: &mut List, log: &NoteSigner, stranger: &NoteSigner, text: &str, s
     ] {
         signed_checkpoint(list, class, key, &format!("{text}\n{}", log.sign_line(&text)));
     }
+}
+
+/// The same bytes, which some decoders read from this text too.
+fn in_two_pieces(line: &str) -> String {
+    let (start, blob) = line.trim_end().rsplit_once(' ').expect("a signature line");
+    let blob = BASE64.decode(blob.as_bytes()).expect("base64");
+    format!("{start} {}{}\n", BASE64.encode(&blob[..1]), BASE64.encode(&blob[1..]))
 }
 
 fn spoiled_line(log: &NoteSigner, text: &str, seeded: &mut Seeded) -> String {

@@ -15,7 +15,7 @@ use ring::{
 };
 
 use super::{NoteError, NoteSignature};
-use crate::cosignature;
+use crate::{base64, cosignature};
 
 /// Type byte of an Ed25519 note key.
 pub const ED25519_TYPE: u8 = 0x01;
@@ -76,7 +76,7 @@ impl NoteVerifier {
             return Err(NoteError::Key("three parts, separated by `+`"));
         };
         let id = HEXLOWER.decode(id.as_bytes()).map_err(|_| NoteError::Key("key id"))?;
-        let key = BASE64.decode(key.as_bytes()).map_err(|_| NoteError::Key("base64"))?;
+        let key = base64::decode(key).ok_or(NoteError::Key("base64"))?;
         let (&key_type, key) = key.split_first().ok_or(NoteError::Key("empty"))?;
         if key_type != ED25519_TYPE && key_type != COSIGNATURE_TYPE {
             return Err(NoteError::Key("type"));

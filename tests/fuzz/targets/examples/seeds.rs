@@ -9,8 +9,10 @@ use prost::Message;
 use serde_json::Value;
 use simpul_proto::{catalogue, v1};
 use simpul_signing::{SUBMISSION_TYPE, SigningKey, commitment};
-use simpul_tlog::{leaf_hash, path_of, root_of, tile};
-use simpul_types::{LeafIndex, Position, Statement, Timestamp};
+use simpul_tlog::{
+    checkpoint::Checkpoint, leaf_hash, note::NoteSigner, path_of, receipt::LogProof, root_of, tile,
+};
+use simpul_types::{Position, Statement, Timestamp};
 
 fn root() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../.."))
@@ -24,6 +26,7 @@ fn seed(target: &str, name: &str, bytes: impl AsRef<[u8]>) {
 
 fn main() {
     stored();
+    receipts();
     wire();
     let vectors = fs::read(root().join("tests/data/merkle-vectors.json")).unwrap();
     evidence(&serde_json::from_slice(&vectors).unwrap());
@@ -79,7 +82,10 @@ fn stored() {
     let folder = root().join("tests/fuzz/corpus/index_file");
     fs::create_dir_all(&folder).unwrap();
     simpul_log::fuzz::write_sample_index(&folder.join("small")).unwrap();
-    let wire = submission(1);
+    seed("leaf", "one-event", leaf(submission(1)));
+}
+
+fn leaf(wire: v1::Submission) -> Bytes {
     let leaf = simpul_types::Leaf {
         statement: Statement::decode(&wire.statement).unwrap(),
         statement_bytes: wire.statement,
@@ -90,8 +96,30 @@ fn stored() {
         directory_position: Position::new(1),
         sealed_root: [4; 32],
     };
-    seed("leaf", "one-event", leaf.encode());
-    assert_eq!(LeafIndex::new(3).get(), 3);
+    leaf.encode()
+}
+
+/// A log of one leaf, signed by the key that the targets trust.
+fn receipts() {
+    let wire = submission(1);
+    let (event, leaf) = (wire.events[0].clone(), leaf(wire));
+    let signer = NoteSigner::new("EnochRoot", &[0; 32]).unwrap();
+    let head = Checkpoint { origin: "EnochRoot".into(), size: 1, root: leaf_hash(&leaf) };
+    let proof =
+        LogProof { index: 0, extra: Some(leaf.to_vec()), hashes: Vec::new(), checkpoint: head.sign(&signer) };
+    seed("tlog_proof", "one-leaf", proof.to_string());
+    let event = v1::BundleEvent { position: 3, header: event.header, ..Default::default() };
+    let leaf = v1::BundleLeaf { leaf_index: 0, leaf, events: vec![event], ..Default::default() };
+    let bundle = v1::EvidenceBundle {
+        version: 1,
+        subject: Some(v1::evidence_bundle::Subject::Position(3)),
+        checkpoint: proof.checkpoint,
+        leaves: vec![leaf],
+        authority_key: Bytes::from(vec![5; 32]),
+        ..Default::default()
+    };
+    seed("bundle", "one-event", bundle.encode_to_vec());
+    seed("bundle", "whole-file", simpul_audit::bundle::encode(&bundle));
 }
 
 fn wire() {

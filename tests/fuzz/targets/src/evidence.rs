@@ -3,13 +3,19 @@
 use std::str::from_utf8;
 
 use bytes::Bytes;
-use simpul_audit::TrustedKeys;
+use prost::Message;
+use simpul_audit::{
+    TrustedKeys,
+    bundle::{encode, verify_bundle},
+};
+use simpul_proto::v1;
 use simpul_tlog::{
     checkpoint::{self, Checkpoint},
     cosignature,
     note::{NoteVerifier, SignedNote},
     policy::Policy,
     proof,
+    receipt::LogProof,
     tile::{self, Tile},
 };
 use simpul_types::Digest;
@@ -62,6 +68,27 @@ pub(crate) fn proof(data: &[u8]) {
         assert!(small <= large && path.len() <= 65);
         assert!(small != large || first == second);
     }
+}
+
+pub(crate) fn tlog_proof(data: &[u8]) {
+    let Ok(text) = from_utf8(data) else { return };
+    if let Ok(proof) = LogProof::parse(text) {
+        assert_eq!(proof.to_string(), text, "one proof has one text");
+        proof.verify(None, &own_policy()).ok();
+    }
+}
+
+/// As it is, and as a bundle whose digest was set right, so that what stands behind it is reached.
+pub(crate) fn bundle(data: &[u8]) {
+    let read = |file: &Bytes| drop(verify_bundle(file, &own_policy(), &TrustedKeys::default()));
+    read(&Bytes::copy_from_slice(data));
+    if let Ok(bundle) = v1::EvidenceBundle::decode(data) {
+        read(&encode(&bundle));
+    }
+}
+
+fn own_policy() -> Policy {
+    Policy::of_log(NoteVerifier::parse(VKEY).expect("a right key"))
 }
 
 pub(crate) fn tile_path(data: &[u8]) {

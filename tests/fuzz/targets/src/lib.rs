@@ -30,6 +30,8 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("vkey", evidence::vkey),
     ("checkpoint", evidence::checkpoint),
     ("proof", evidence::proof),
+    ("tlog_proof", evidence::tlog_proof),
+    ("bundle", evidence::bundle),
     ("tile_path", evidence::tile_path),
     ("entries", evidence::entries),
     ("policy", evidence::policy),
