@@ -1,5 +1,5 @@
 //! Every file operation of a log, and nothing else: the one seam behind which faults can be made. In a normal build each
-//! function here is one call of the standard library; with the feature `faults` it asks [`crate::faults`] first.
+//! function here is one call of the standard library; with the feature `faults` it asks `src/faults.rs` first.
 
 #[cfg(feature = "faults")]
 pub mod faults;
