@@ -75,6 +75,17 @@ fn say(line: &str) {
     writeln!(std::io::stdout(), "{line}").ok();
 }
 
+/// Seeded bugs that a few cycles catch whatever the timing. The others are for `--long`; `spare-while-rolling`, a race that
+/// cycles seldom meet, is held by a test in `hub/log/tests/faults.rs`.
+const CAUGHT_AT_ONCE: [Bug; 6] = [
+    Bug::AcknowledgeBeforeFlush,
+    Bug::IgnoreFlushError,
+    Bug::SkipDirectorySync,
+    Bug::TruncateOnChecksumError,
+    Bug::ReusePosition,
+    Bug::AcceptUnmarkedFrame,
+];
+
 fn main() -> anyhow::Result<ExitCode> {
     let arguments = Arguments::parse();
     if let Some(Mode::Child(child)) = &arguments.child {
@@ -131,7 +142,8 @@ fn main() -> anyhow::Result<ExitCode> {
     say(&format!("\n{} of {} crash points passed", report.points.len(), faults::POINTS.len()));
     say("power cut by dm-flakey: skipped, this battery makes power cuts from the record of all writes");
     say(&format!("\n{:28} caught", "seeded bug"));
-    for bug in Bug::ALL {
+    let bugs: &[Bug] = if arguments.long { Bug::ALL } else { &CAUGHT_AT_ONCE };
+    for bug in bugs {
         let output = Command::new(&program)
             .args([
                 "--bug",
