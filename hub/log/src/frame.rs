@@ -214,7 +214,10 @@ impl FrameHeader {
             leaf_bytes: u32_at(bytes, 36),
         };
         let least = header.tables_end() + u64::from(header.leaf_bytes) + TRAILER_BYTES as u64;
-        if u64::from(header.length) < least || header.leaves == 0 {
+        // Check sums are no signatures: whoever forges a folder can set them right.
+        let ends = header.first_leaf.checked_add(u64::from(header.leaves)).is_some()
+            && header.first_position.checked_add(u64::from(header.records)).is_some();
+        if u64::from(header.length) < least || header.leaves == 0 || !ends {
             return Err(FrameFault::Header);
         }
         Ok(header)
