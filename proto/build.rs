@@ -2,8 +2,6 @@
 
 use std::{env, error::Error, fs, path::PathBuf};
 
-use prost::Message;
-
 /// Every file of the contract, in the order a reader would want them.
 const FILES: &[&str] = &[
     "simpul/v1/submission.proto",
@@ -13,10 +11,36 @@ const FILES: &[&str] = &[
     "simpul/v1/directory_service.proto",
     "simpul/v1/hub.proto",
     "simpul/v1/person.proto",
+    "simpul/v1/options.proto",
     "simpul/registry/v1/registry.proto",
     "simpul/police/v1/police.proto",
     "simpul/embassy/v1/embassy.proto",
+    "simpul/immigration/v1/immigration.proto",
+    "simpul/prevention/v1/prevention.proto",
+    "simpul/complaint/v1/complaint.proto",
+    "simpul/health/v1/health.proto",
+    "simpul/social/v1/social.proto",
+    "simpul/justice/v1/justice.proto",
+    "simpul/returns/v1/returns.proto",
+    "simpul/village/v1/village.proto",
+    "simpul/foreign/v1/foreign.proto",
+    "simpul/statistics/v1/statistics.proto",
+    "simpul/organisation/v1/organisation.proto",
+    "simpul/coordination/v1/coordination.proto",
     "simpul/directory/v1/directory.proto",
+];
+
+/// Packages whose messages have no `Debug` at all: nobody prints a payload.
+const UNPRINTED: &[&str] = &[
+    "simpul.immigration.v1",
+    "simpul.prevention.v1",
+    "simpul.complaint.v1",
+    "simpul.health.v1",
+    "simpul.social.v1",
+    "simpul.justice.v1",
+    "simpul.returns.v1",
+    "simpul.village.v1",
+    "simpul.foreign.v1",
 ];
 
 /// Messages that hold personal data: their `Debug` is written by hand in `src/redacted.rs` and shows no field.
@@ -39,13 +63,16 @@ const SENSITIVE: &[&str] = &[
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=simpul");
-    let descriptors = protox::compile(FILES, ["."])?;
+    let mut compiler = protox::Compiler::new(["."])?;
+    compiler.include_imports(true).include_source_info(true).open_files(FILES)?;
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("OUT_DIR is not set")?);
-    fs::write(out.join("simpul.binpb"), descriptors.encode_to_vec())?;
+    // Encoded by protox itself: the generated descriptor types would lose our own options (`simpul/v1/options.proto`).
+    fs::write(out.join("simpul.binpb"), compiler.encode_file_descriptor_set())?;
+    let descriptors = compiler.file_descriptor_set();
     tonic_prost_build::configure()
         .bytes(".")
         .include_file("simpul.rs")
-        .skip_debug(SENSITIVE)
+        .skip_debug([SENSITIVE, UNPRINTED].concat())
         .compile_fds(descriptors)?;
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Stage 3: may this agency submit these event types for these purposes?
 
 use simpul_policy::{Action, Ask, Directory};
-use simpul_proto::catalogue::EVENT_TYPES;
+use simpul_proto::catalogue;
 use simpul_types::{AgencyCode, Event, EventType, Position, Purpose, RejectReason, Rejection, Submission};
 
 use crate::verify::Verified;
@@ -37,7 +37,7 @@ pub(crate) fn decide(directory: &Directory, agency: &AgencyCode, events: &[Event
             continue;
         }
         // A policy speaks of types that the catalogue has, so that is asked first.
-        if !EVENT_TYPES.contains(&event_type.as_str()) {
+        if !catalogue::knows(event_type.as_str()) {
             return Err(Rejection::new(RejectReason::UnknownType, "not in the catalogue of event types")
                 .at(format!("events[{index}].header.type")));
         }

@@ -1,8 +1,8 @@
 //! The rules of the payload messages, walked over the encoded bytes: nothing is built, nothing is copied, and
 //! what passes is certain to decode.
 //!
-//! The rules are data ([`rules`]), one table per message, held against the descriptors of `proto/` by a test.
-//! Fields that a table does not know are skipped, so that a newer sender's additions pass.
+//! The rules are data ([`rules`]): for most event types the options in `proto/`, for the first five a table held against the
+//! descriptors by a test. Fields that no rule knows are skipped, so that a newer sender's additions pass.
 
 mod rules;
 
@@ -14,6 +14,8 @@ pub(crate) struct Message {
     /// Its full protobuf name.
     pub(crate) name: &'static str,
     pub(crate) fields: &'static [Field],
+    /// Date fields in order: the second number's is not later than the first's.
+    pub(crate) ordered: &'static [(u32, u32)],
 }
 
 /// One field of a message, at most [`FIELDS_MAX`] of them.
@@ -48,8 +50,14 @@ pub(crate) enum Rule {
     Date,
     /// ISO 3166-1 alpha-3, by its form.
     Country,
+    /// Wilayah code: 2, 4, 6 or 10 digits.
+    Region,
+    /// IMO number of a ship: seven digits, the last a check digit.
+    ImoNumber,
     /// A value from 1 up to this one; 0 stands for absent.
     Enum(u64),
+    /// A whole number, yes or no; 0 stands for absent.
+    Number,
     /// A message.
     Message(&'static Message),
 }
@@ -75,6 +83,7 @@ pub(crate) fn check(event_type: &str, payload: &[u8]) -> Result<(), Fault> {
 }
 
 fn walk(message: &Message, mut bytes: &[u8]) -> Result<(), Fault> {
+    let whole = bytes;
     let mut counts = [0_u16; FIELDS_MAX];
     let mut hint = 0;
     while !bytes.is_empty() {
@@ -101,7 +110,33 @@ fn walk(message: &Message, mut bytes: &[u8]) -> Result<(), Fault> {
             return Err(Fault { path: field.name.into(), rule: "required".into() });
         }
     }
-    Ok(())
+    message.ordered.iter().try_for_each(|(later, earlier)| in_order(message, whole, *later, *earlier))
+}
+
+/// Two dates of one message, both checked before; as texts they order like days. What is absent is in order.
+fn in_order(message: &Message, bytes: &[u8], later: u32, earlier: u32) -> Result<(), Fault> {
+    let name =
+        |number| message.fields.iter().find(|field| field.number == number).map_or("", |field| field.name);
+    let day = |number| text_of(bytes, number).filter(|text| !text.is_empty());
+    match (day(later), day(earlier)) {
+        (Some(day), Some(before)) if day < before => {
+            Err(Fault { path: name(later).into(), rule: format!("not before `{}`", name(earlier)) })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Bytes of a text field of a message that was walked before.
+fn text_of(mut bytes: &[u8], wanted: u32) -> Option<&[u8]> {
+    while !bytes.is_empty() {
+        let (number, wire_type) = decode_key(&mut bytes).ok()?;
+        if number == wanted && wire_type == WireType::LengthDelimited {
+            let length = usize::try_from(decode_varint(&mut bytes).ok()?).ok()?;
+            return bytes.get(..length);
+        }
+        skip_field(wire_type, number, &mut bytes, DecodeContext::default()).ok()?;
+    }
+    None
 }
 
 /// Fields mostly come in order, so the search goes on from the last one.
@@ -134,7 +169,10 @@ fn value(
         (Rule::Message(inner), WireType::LengthDelimited) => {
             walk(inner, slice(message, bytes)?).map_err(|fault| fault.within(field, before)).map(|()| 1)
         }
-        (Rule::Enum(_) | Rule::Message(_), _) => Err(undecodable(message)),
+        (Rule::Number, WireType::Varint) => {
+            Ok(u16::from(decode_varint(bytes).map_err(|_| undecodable(message))? != 0))
+        }
+        (Rule::Enum(_) | Rule::Number | Rule::Message(_), _) => Err(undecodable(message)),
         (rule, WireType::LengthDelimited) => {
             let text = std::str::from_utf8(slice(message, bytes)?).map_err(|_| undecodable(message))?;
             let repeated = matches!(field.need, Need::Repeated(_) | Need::Several(_));
@@ -173,8 +211,27 @@ fn text_fault(rule: Rule, text: &str) -> Option<String> {
         Rule::Country if text.len() != 3 || !text.bytes().all(|byte| byte.is_ascii_uppercase()) => {
             Some("ISO 3166-1 alpha-3".into())
         }
+        Rule::Region
+            if ![2, 4, 6, 10].contains(&text.len()) || !text.bytes().all(|byte| byte.is_ascii_digit()) =>
+        {
+            Some("a wilayah code of 2, 4, 6 or 10 digits".into())
+        }
+        Rule::ImoNumber if !is_imo_number(text) => {
+            Some("an IMO number of 7 digits with its check digit".into())
+        }
         _ => None,
     }
+}
+
+/// The last digit is that of the sum of the first six, weighted 7 to 2 (`domain.md` §4.1).
+fn is_imo_number(text: &str) -> bool {
+    let digits = text.as_bytes();
+    if digits.len() != 7 || !digits.iter().all(u8::is_ascii_digit) {
+        return false;
+    }
+    let sum: u32 =
+        digits[..6].iter().zip((2..=7).rev()).map(|(digit, weight)| u32::from(digit - b'0') * weight).sum();
+    sum % 10 == u32::from(digits[6] - b'0')
 }
 
 fn is_date(text: &str) -> bool {

@@ -137,7 +137,7 @@ impl Matrix {
     fn render_kind(&self, line: &mut String, kind: &str) {
         writeln!(line, "\n{}", kind.to_uppercase()).unwrap();
         let mut row = |what: String, purposes: String| writeln!(line, "  {what:<52} {purposes}").unwrap();
-        for event_type in EVENT_TYPES {
+        for event_type in EVENT_TYPES.iter() {
             let purposes = self.purposes(kind, Action::Submit, event_type, None);
             if purposes != "never" {
                 row(format!("submits {event_type}"), purposes);
@@ -153,8 +153,9 @@ impl Matrix {
             }
         }
         row("replays the log, payloads sealed".into(), self.purposes(kind, Action::Replay, "log", None));
-        let opens =
-            |event_type: &&&str| self.purposes(kind, Action::OpenPayload, event_type, None) != "never";
+        let opens = |event_type: &&&'static str| {
+            self.purposes(kind, Action::OpenPayload, event_type, None) != "never"
+        };
         let opened: Vec<&&str> = EVENT_TYPES.iter().filter(opens).collect();
         for event_type in &opened {
             let purposes = self.purposes(kind, Action::OpenPayload, event_type, None);

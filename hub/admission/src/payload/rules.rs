@@ -1,4 +1,9 @@
-//! What `proto/` says of each payload in its comments, as data: required or not, bounds, dates, closed lists.
+//! The rules of every payload: required or not, bounds, dates, closed lists. Those of most types are read from the options in
+//! `proto/`; those of the first five stand here, as `proto/` says in its comments.
+
+use std::{collections::HashMap, sync::LazyLock};
+
+use simpul_proto::catalogue::{self, FieldForm, MessageRules};
 
 use super::{
     Field, Message,
@@ -20,10 +25,46 @@ const fn field(number: u32, name: &'static str, need: Need, rule: Rule) -> Field
 /// The rules of an event type; `None` where the directory's fold has them, or the catalogue does not have the
 /// type.
 pub(crate) fn of(event_type: &str) -> Option<&'static Message> {
-    ALL.iter().copied().find(|message| message.name == event_type)
+    BY_CODE
+        .iter()
+        .copied()
+        .find(|message| message.name == event_type)
+        .or_else(|| DERIVED.get(event_type).copied())
 }
 
-pub(crate) static ALL: &[&Message] = &[&PLACEMENT, &LICENCE, &CASE, &INTAKE, &SCREENING];
+static DERIVED: LazyLock<HashMap<&'static str, &'static Message>> =
+    LazyLock::new(|| catalogue::kinds().iter().map(|kind| (kind.name(), derive(kind.rules))).collect());
+
+/// The same rules in the shape that the walk reads; they live as long as the process.
+fn derive(rules: &MessageRules) -> &'static Message {
+    let fields: Vec<Field> = rules.fields.iter().map(derive_field).collect();
+    let ordered = rules.fields.iter().filter_map(|field| Some((field.number, field.not_before?.0)));
+    let ordered: Vec<(u32, u32)> = ordered.collect();
+    Box::leak(Box::new(Message { name: rules.name, fields: fields.leak(), ordered: ordered.leak() }))
+}
+
+fn derive_field(field: &catalogue::Field) -> Field {
+    let need = match (field.list, field.required) {
+        (true, true) => Several(field.most),
+        (true, false) => Repeated(field.most),
+        (false, true) => Required,
+        (false, false) => Optional,
+    };
+    let rule = match field.form {
+        FieldForm::Text(most) => Text(most),
+        FieldForm::Digits(count) => Digits(count),
+        FieldForm::Date => Date,
+        FieldForm::Country => Country,
+        FieldForm::Region => Rule::Region,
+        FieldForm::ImoNumber => Rule::ImoNumber,
+        FieldForm::Enum(most) => Enum(most),
+        FieldForm::Number | FieldForm::Bool => Rule::Number,
+        FieldForm::Message(inner) => Rule::Message(derive(inner)),
+    };
+    Field { number: field.number, name: field.name, need, rule }
+}
+
+static BY_CODE: &[&Message] = &[&PLACEMENT, &LICENCE, &CASE, &INTAKE, &SCREENING];
 
 static PERSON: Message = Message {
     name: "simpul.v1.PersonClaim",
@@ -39,6 +80,7 @@ static PERSON: Message = Message {
         field(9, "origin_village", Optional, Text(16)),
         field(10, "phone", Optional, Text(32)),
     ],
+    ordered: &[],
 };
 
 static PLACEMENT: Message = Message {
@@ -58,6 +100,7 @@ static PLACEMENT: Message = Message {
         field(12, "first_departure_date", Optional, Date),
         field(13, "contract_signed_on", Optional, Date),
     ],
+    ordered: &[],
 };
 
 static EMPLOYER: Message = Message {
@@ -67,6 +110,7 @@ static EMPLOYER: Message = Message {
         field(2, "kind", Optional, Enum(2)),
         field(3, "city", Optional, NAME),
     ],
+    ordered: &[],
 };
 
 static EVIDENCE: Message = Message {
@@ -81,6 +125,7 @@ static EVIDENCE: Message = Message {
         field(7, "result", Required, Enum(4)),
         field(8, "detail", Optional, CODE),
     ],
+    ordered: &[],
 };
 
 static LICENCE: Message = Message {
@@ -96,6 +141,7 @@ static LICENCE: Message = Message {
         field(8, "parent_licence_no", Optional, CODE),
         field(9, "destinations", Repeated(300), Country),
     ],
+    ordered: &[],
 };
 
 static SUSPENSION: Message = Message {
@@ -105,6 +151,7 @@ static SUSPENSION: Message = Message {
         field(2, "until", Optional, Date),
         field(3, "decision_no", Optional, CODE),
     ],
+    ordered: &[],
 };
 
 static CASE: Message = Message {
@@ -119,6 +166,7 @@ static CASE: Message = Message {
         field(7, "persons", Repeated(1_024), Rule::Message(&CASE_PERSON)),
         field(8, "related_case_ref", Optional, CODE),
     ],
+    ordered: &[],
 };
 
 static CASE_PERSON: Message = Message {
@@ -128,6 +176,7 @@ static CASE_PERSON: Message = Message {
         field(2, "person", Optional, Rule::Message(&PERSON)),
         field(3, "stage", Optional, Enum(15)),
     ],
+    ordered: &[],
 };
 
 static INTAKE: Message = Message {
@@ -145,6 +194,7 @@ static INTAKE: Message = Message {
         field(10, "shelter_address", Optional, Text(1_000)),
         field(11, "recruiter_contact", Optional, Text(500)),
     ],
+    ordered: &[],
 };
 
 static SCREENING: Message = Message {
@@ -162,4 +212,5 @@ static SCREENING: Message = Message {
         field(10, "narrative", Optional, NARRATIVE),
         field(11, "person", Optional, Rule::Message(&PERSON)),
     ],
+    ordered: &[],
 };
