@@ -18,4 +18,4 @@ pub use record::{AgencyRecord, ConnectorRecord, KeyRecord};
 pub const FIRST_MATRIX: &str = include_str!("../policies/first-matrix.cedar");
 
 /// Version of [`FIRST_MATRIX`] for people.
-pub const FIRST_MATRIX_VERSION: &str = "2026-11-22";
+pub const FIRST_MATRIX_VERSION: &str = "2026-11-23";

@@ -4,6 +4,7 @@
 //! intake, screening ── case_ref ─────────────▶ case
 //! police report ────── related_case_ref ─────▶ case        also when it comes later: the report moves with its history
 //! police report ────── (none) ───────────────▶ a case of its own
+//! any other event ──── case_ref, else lp_number ▶ case, if there is one; what follows in its stream stays there
 //! LP number ─▶ report ─▶ its case
 //! ```
 //!
@@ -17,7 +18,7 @@ use crate::{
     key::{self, Blind, Id},
     overlay::Overlay,
     projection::{Outcome, Projection},
-    row::{Case, Pointer},
+    row::{Case, Pointer, Record},
 };
 
 /// The case read model.
@@ -38,6 +39,18 @@ fn own_id(blind: &Blind, record: &Id) -> Id {
     blind.id("case/own", &key::text(record))
 }
 
+/// The case that a police report belongs to now.
+fn case_of_report(store: &mut Overlay<'_>, lp_number: &str) -> Result<Option<Id>, StateError> {
+    if lp_number.trim().is_empty() {
+        return Ok(None);
+    }
+    let number = report_id(store.blind(), lp_number);
+    let pointer: Option<Pointer> = store.row(&key::report(&number))?;
+    let Some(report) = pointer.and_then(|pointer| key::one(&pointer.record)) else { return Ok(None) };
+    let record: Option<Record> = store.row(&key::record(&report))?;
+    Ok(record.and_then(|record| key::one(&record.newest.case)))
+}
+
 impl Projection for Cases {
     fn fold(&self, event: &Event, store: &mut Overlay<'_>, outcome: &mut Outcome) -> Result<(), StateError> {
         let Some(record) = outcome.record else { return Ok(()) };
@@ -49,11 +62,18 @@ impl Projection for Cases {
             }
             Content::Intake(intake) => &intake.case_ref,
             Content::Screening(screening) => &screening.case_ref,
+            Content::Entry(entry) => &entry.case_ref,
             _ => return Ok(()),
         };
         let before = outcome.before.as_ref().and_then(|before| key::one(&before.newest.case));
         let case = match (case_ref.trim(), before) {
             ("", Some(before)) => before,
+            ("", None) if let Content::Entry(entry) = &event.content => {
+                match case_of_report(store, &entry.lp_number)? {
+                    Some(case) => case,
+                    None => return Ok(()),
+                }
+            }
             ("", None) => own_id(store.blind(), &record),
             (named, _) => id(store.blind(), named),
         };

@@ -1,8 +1,12 @@
 //! A document of the shared picture, sorted by field class, so that cutting it to an agreement is leaving out members.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::LazyLock,
+};
 
 use serde_json::{Map, Value};
+use simpul_proto::catalogue;
 use simpul_types::{FieldClass, Position, View};
 
 /// One document. Holds personal data: no `Debug`.
@@ -23,20 +27,24 @@ pub struct Document {
 pub fn classes_of(view: View) -> &'static [FieldClass] {
     use FieldClass as F;
     match view {
-        View::Case => &[
-            F::Reference,
-            F::Identity,
-            F::Placement,
-            F::Screening,
-            F::ScreeningResult,
-            F::Health,
-            F::ShelterLocation,
-            F::Suspect,
-        ],
+        View::Case => F::ALL,
         View::Placement => &[F::Reference, F::Identity, F::Placement, F::Health],
         View::Licence => &[F::Reference, F::Placement],
+        _ => BY_VIEW.get(&view).map_or(&[F::Reference], Vec::as_slice),
     }
 }
+
+/// Of the views whose documents are rendered from the options of the contract.
+static BY_VIEW: LazyLock<BTreeMap<View, Vec<FieldClass>>> = LazyLock::new(|| {
+    let mut classes: BTreeMap<View, BTreeSet<FieldClass>> = BTreeMap::new();
+    for kind in catalogue::kinds() {
+        if let Ok(view) = kind.view.parse() {
+            let of_view = classes.entry(view).or_insert_with(|| BTreeSet::from([FieldClass::Reference]));
+            of_view.extend(kind.classes().into_iter().filter_map(|class| class.parse::<FieldClass>().ok()));
+        }
+    }
+    classes.into_iter().map(|(view, classes)| (view, classes.into_iter().collect())).collect()
+});
 
 impl Document {
     pub(crate) fn new(view: View, r#ref: String, position: Position) -> Self {

@@ -6,6 +6,7 @@ use simpul_log::{KeyError, ReadError, Reader, StoredEvent};
 use simpul_proto::{directory, embassy, police, registry, v1};
 use simpul_types::{AgencyCode, Header, Position};
 
+pub(crate) mod entry;
 pub(crate) mod gist;
 
 /// One event, ready to be folded. Holds personal data: no `Debug`.
@@ -33,6 +34,8 @@ pub enum Payload {
     Key(directory::KeyRegistered),
     KeyRevoked(directory::KeyRevoked),
     Policy(directory::PolicyDeclared),
+    /// Any type that the options of the contract describe.
+    Entry(Box<entry::Entry>),
 }
 
 /// Why an event became a gap. Never holds a byte of it.
@@ -75,7 +78,7 @@ impl Payload {
             "simpul.directory.v1.KeyRegistered" => message(bytes).map(Self::Key),
             "simpul.directory.v1.KeyRevoked" => message(bytes).map(Self::KeyRevoked),
             "simpul.directory.v1.PolicyDeclared" => message(bytes).map(Self::Policy),
-            _ => Err(Unreadable::Type),
+            _ => entry::Entry::decode(event_type, &bytes).map(|entry| Self::Entry(Box::new(entry))),
         }
     }
 
@@ -86,6 +89,7 @@ impl Payload {
             Self::Intake(intake) => intake.person.iter().collect(),
             Self::Screening(screening) => screening.person.iter().collect(),
             Self::Report(report) => report.persons.iter().filter_map(|one| one.person.as_ref()).collect(),
+            Self::Entry(entry) => entry.claims.iter().collect(),
             _ => Vec::new(),
         }
     }

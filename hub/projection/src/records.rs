@@ -17,11 +17,17 @@ pub(crate) struct Records;
 impl Projection for Records {
     fn fold(&self, event: &Event, store: &mut Overlay<'_>, outcome: &mut Outcome) -> Result<(), StateError> {
         let (Some(id), Some(kind)) = (outcome.record, event.content.kind()) else { return Ok(()) };
+        let mut persons = outcome.persons.concat();
+        if let (Content::Entry(_), true, Some(before)) = (&event.content, persons.is_empty(), &outcome.before)
+        {
+            // What follows in a stream speaks of whom its beginning spoke of.
+            persons.clone_from(&before.newest.persons);
+        }
         let newest = Snapshot {
             position: event.position.get(),
             source: event.source.as_str().into(),
             observed_at: event.header.occurred_at_us,
-            persons: outcome.persons.concat(),
+            persons,
             case: outcome.case.map(|id| id.to_vec()).unwrap_or_default(),
             licence: outcome.licence.map(|id| id.to_vec()).unwrap_or_default(),
         };
@@ -32,8 +38,13 @@ impl Projection for Records {
             versions += before.versions;
         }
         store.put_row(&key::record(&id), &Record { kind: kind as i32, versions, newest });
-        if matches!(event.content, Content::Placement(_)) {
-            outcome.changes.push((View::Placement, id));
+        match &event.content {
+            Content::Placement(_) => outcome.changes.push((View::Placement, id)),
+            Content::Entry(entry) => {
+                let view = entry.kind.view.parse().ok().filter(|view| *view != View::Case);
+                outcome.changes.extend(view.map(|view| (view, id)));
+            }
+            _ => {}
         }
         Ok(())
     }

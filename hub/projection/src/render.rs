@@ -11,9 +11,11 @@ use crate::{
 };
 
 mod case;
+mod entry;
 mod placement;
 
 pub(crate) use case::{CaseParts, CaseRecord, case};
+pub(crate) use entry::{EntryEvent, entry};
 pub(crate) use placement::placement;
 
 /// A snapshot under the reference it is shown by.

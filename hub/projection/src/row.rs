@@ -70,6 +70,8 @@ pub(crate) enum Kind {
     Report = 3,
     Intake = 4,
     Screening = 5,
+    /// A stream of events that the options of the contract describe: all of them together are the record.
+    Entry = 6,
 }
 
 /// One event of a source record.

@@ -62,7 +62,7 @@ closed! {
 }
 
 closed! {
-    /// A kind of document in the shared picture.
+    /// A kind of document in the shared picture. Stored by its place in this list: add at the end.
     View, "view" {
         /// A case with its persons and facts.
         Case = "case",
@@ -70,5 +70,25 @@ closed! {
         Placement = "placement",
         /// A licence of a placing company or a job order.
         Licence = "licence",
+        /// Crossings, travel documents, departures prevented or noticed.
+        Departure = "departure",
+        /// A complaint.
+        Complaint = "complaint",
+        /// A service to a person: health, rehabilitation, companion.
+        Service = "service",
+        /// Prosecution, judgment, restitution, protection.
+        Justice = "justice",
+        /// A journey home, of a person or of remains.
+        Return = "return",
+        /// Tips and what leads to recruiters.
+        Indicator = "indicator",
+        /// A request of a foreign authority.
+        Foreign = "foreign",
+        /// A shelter with its places.
+        Shelter = "shelter",
+        /// Definitions and figures.
+        Statistic = "statistic",
+        /// Units, officers, actions of the task forces.
+        Organisation = "organisation",
     }
 }

@@ -1,6 +1,6 @@
 //! What the options of the `.proto` files say, read once. Everything here lives as long as the process.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use prost_reflect::{
     DescriptorPool, DynamicMessage, ExtensionDescriptor, FieldDescriptor, Kind, MessageDescriptor,
@@ -101,11 +101,31 @@ impl EventKind {
         self.name().rsplit('.').next().unwrap_or_default()
     }
 
+    /// Every field class that it has fields of.
+    pub fn classes(&self) -> BTreeSet<&'static str> {
+        let mut classes = BTreeSet::new();
+        self.rules.classes(&mut classes);
+        classes
+    }
+
     /// Whether it may stand in a stream whose newest event is of type `newest`; `None` for a new stream.
     pub fn may_follow(&self, newest: Option<&str>) -> bool {
         match newest {
             None => self.begins || self.after.is_empty(),
             Some(newest) => (self.after.is_empty() && !self.begins) || self.after.contains(&newest),
+        }
+    }
+}
+
+impl MessageRules {
+    fn classes(&self, classes: &mut BTreeSet<&'static str>) {
+        for field in &self.fields {
+            match field.form {
+                FieldForm::Message(inner) => inner.classes(classes),
+                _ => {
+                    classes.insert(field.class);
+                }
+            }
         }
     }
 }

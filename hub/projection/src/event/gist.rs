@@ -118,6 +118,8 @@ pub(crate) enum Content {
     Key(directory::KeyRegistered),
     KeyRevoked(directory::KeyRevoked),
     Policy(directory::PolicyDeclared),
+    /// Any type that the options of the contract describe.
+    Entry(super::entry::Gist),
 }
 
 impl Content {
@@ -136,7 +138,7 @@ impl Content {
             "simpul.directory.v1.KeyRegistered" => message(bytes).map(Self::Key),
             "simpul.directory.v1.KeyRevoked" => message(bytes).map(Self::KeyRevoked),
             "simpul.directory.v1.PolicyDeclared" => message(bytes).map(Self::Policy),
-            _ => Err(Unreadable::Type),
+            _ => super::entry::Gist::decode(event_type, &bytes).map(Self::Entry),
         }
     }
 
@@ -148,20 +150,22 @@ impl Content {
             Self::Report(_) => Some(Kind::Report),
             Self::Intake(_) => Some(Kind::Intake),
             Self::Screening(_) => Some(Kind::Screening),
+            Self::Entry(_) => Some(Kind::Entry),
             _ => None,
         }
     }
 
     /// What it says about persons; the order is that of [`crate::row::Snapshot::persons`].
     pub(crate) fn claims(&self) -> impl Iterator<Item = &Claim> {
-        let (one, many) = match self {
-            Self::Placement(placement) => (placement.person.as_ref(), [].as_slice()),
-            Self::Intake(intake) => (intake.person.as_ref(), [].as_slice()),
-            Self::Screening(screening) => (screening.person.as_ref(), [].as_slice()),
-            Self::Report(report) => (None, report.persons.as_slice()),
-            _ => (None, [].as_slice()),
+        let (one, reported, many) = match self {
+            Self::Placement(placement) => (placement.person.as_ref(), [].as_slice(), [].as_slice()),
+            Self::Intake(intake) => (intake.person.as_ref(), [].as_slice(), [].as_slice()),
+            Self::Screening(screening) => (screening.person.as_ref(), [].as_slice(), [].as_slice()),
+            Self::Report(report) => (None, report.persons.as_slice(), [].as_slice()),
+            Self::Entry(entry) => (None, [].as_slice(), entry.claims.as_slice()),
+            _ => (None, [].as_slice(), [].as_slice()),
         };
-        one.into_iter().chain(many.iter().filter_map(|one| one.person.as_ref()))
+        one.into_iter().chain(reported.iter().filter_map(|one| one.person.as_ref())).chain(many)
     }
 }
 

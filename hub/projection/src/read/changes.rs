@@ -69,6 +69,7 @@ impl Shared {
             View::Case => self.case_document(&entry.id, until)?,
             View::Placement => self.placement_document(&entry.id, until)?,
             View::Licence => self.licence_document(&entry.id, &entry.record, until)?,
+            view => self.entry_document(view, &entry.id, until)?,
         };
         let mut document = document.unwrap_or_else(|| render::empty(entry.view, &entry.id, at));
         // A case that a record has left reflects that event, though none of its records stands there.

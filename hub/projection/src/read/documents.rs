@@ -12,7 +12,7 @@ use crate::{
     event::Payload,
     key::{self, Id},
     licences,
-    render::{self, CaseParts, Dated},
+    render::{self, CaseParts, Dated, EntryEvent},
     row::{Case, Kind, Pointer, Record},
 };
 
@@ -114,6 +114,10 @@ impl ReadModels {
                 }
                 Ok(None)
             }
+            _ => match key::parse(reference) {
+                Some(id) => self.shared.entry_document(view, &id, NOW),
+                None => Ok(None),
+            },
         }
     }
 }
@@ -173,6 +177,34 @@ impl Shared {
         }))
     }
 
+    /// A stream of events that the options of the contract describe, by the view that its newest event names.
+    pub(super) fn entry_document(
+        &self,
+        view: View,
+        id: &Id,
+        until: Position,
+    ) -> Result<Option<Document>, StateError> {
+        let Some((Kind::Entry, snapshot)) = self.snapshot_at(id, until)? else { return Ok(None) };
+        let history = self.history(id, snapshot.at().plus(1), HISTORY_MAX)?;
+        let events = self.entry_events(id, &history)?;
+        let dated = Dated { reference: key::text(id), snapshot: &snapshot, history: &history };
+        Ok(match events.last().map(|event| &event.payload) {
+            Some(Some(Payload::Entry(newest))) if newest.kind.view != view.as_str() => None,
+            _ => Some(render::entry(view, &dated, &events)),
+        })
+    }
+
+    fn entry_events(&self, record: &Id, history: &[Position]) -> Result<Vec<EntryEvent>, StateError> {
+        let mut events = Vec::with_capacity(history.len());
+        for position in history {
+            if let Some((_, snapshot)) = self.snapshot_at(record, position.plus(1))? {
+                let payload = self.open_at(*position)?.map(|(_, payload)| payload);
+                events.push(EntryEvent { snapshot, payload });
+            }
+        }
+        Ok(events)
+    }
+
     /// The case with the records that belonged to it before `until`.
     pub(super) fn case_document(&self, id: &Id, until: Position) -> Result<Option<Document>, StateError> {
         let Some(case) = self.state.row::<Case>(&key::case(id))? else { return Ok(None) };
@@ -199,12 +231,12 @@ impl Shared {
         for (record, snapshot) in shown {
             let history = self.history(&record, snapshot.at().plus(1), HISTORY_MAX)?;
             let payload = self.open_at(snapshot.at())?.map(|(_, payload)| payload);
-            parts.records.push(render::CaseRecord {
-                reference: key::text(&record),
-                snapshot,
-                history,
-                payload,
-            });
+            let events = match payload {
+                Some(Payload::Entry(_)) => self.entry_events(&record, &history)?,
+                _ => Vec::new(),
+            };
+            let reference = key::text(&record);
+            parts.records.push(render::CaseRecord { reference, snapshot, history, payload, events });
         }
         Ok(Some(render::case(&parts)))
     }

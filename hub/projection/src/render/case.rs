@@ -8,7 +8,10 @@ use simpul_proto::{
 };
 use simpul_types::{FieldClass as F, Position, View};
 
-use super::{named, object, person, provenance, text};
+use super::{
+    entry::{EntryEvent, push_events},
+    named, object, person, provenance, text,
+};
 use crate::{
     document::Document,
     event::Payload,
@@ -35,6 +38,8 @@ pub(crate) struct CaseRecord {
     pub(crate) snapshot: Snapshot,
     pub(crate) history: Vec<Position>,
     pub(crate) payload: Option<Payload>,
+    /// All events of a stream that the options of the contract describe; empty for other records.
+    pub(crate) events: Vec<EntryEvent>,
 }
 
 /// Renders it. Every entry names the opaque reference of its record, so that the classes can be put together again.
@@ -60,6 +65,11 @@ pub(crate) fn case(parts: &CaseParts) -> Document {
                 screening(&mut document, &mut entry, record, payload, &persons)
             }
             Some(Payload::Report(payload)) => report(&mut document, &mut entry, record, payload, &persons),
+            Some(Payload::Entry(newest)) => {
+                entry.insert("kind".into(), newest.kind.view.into());
+                entry.insert("type".into(), newest.kind.short_name().into());
+                push_events(&mut document, Some(&record.reference), &record.events);
+            }
             _ => {
                 entry.insert("unavailable".into(), true.into());
             }

@@ -1,0 +1,147 @@
+//! Events that the options of the contract describe (`simpul_proto::catalogue`): read by those options, with no code per type.
+
+use prost::{
+    Message,
+    encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_field},
+};
+use prost_reflect::{DynamicMessage, Value};
+use simpul_proto::{
+    catalogue::{self, EventKind, FieldForm, MessageRules, rules::PERSON_CLAIM},
+    v1::{Link, PersonClaim},
+};
+
+use super::{Unreadable, gist::Claim};
+
+/// A whole payload. Holds personal data: no `Debug`.
+pub struct Entry {
+    /// Its type.
+    pub kind: &'static EventKind,
+    /// What it says.
+    pub message: DynamicMessage,
+    /// Its person claims, in the order of their fields.
+    pub claims: Vec<PersonClaim>,
+}
+
+impl Entry {
+    pub(super) fn decode(event_type: &str, bytes: &[u8]) -> Result<Self, Unreadable> {
+        let kind = catalogue::kind(event_type).ok_or(Unreadable::Type)?;
+        let decoded = catalogue::decode_payload(event_type, bytes).ok_or(Unreadable::Type)?;
+        let message = decoded.map_err(|_| Unreadable::Payload)?;
+        let mut claims = Vec::new();
+        gather(kind.rules, &message, &mut claims).ok_or(Unreadable::Payload)?;
+        Ok(Self { kind, message, claims })
+    }
+}
+
+fn gather(rules: &MessageRules, message: &DynamicMessage, claims: &mut Vec<PersonClaim>) -> Option<()> {
+    for field in &rules.fields {
+        let FieldForm::Message(inner) = field.form else { continue };
+        for one in messages(message, field.number) {
+            if inner.name == PERSON_CLAIM {
+                claims.push(one.transcode_to().ok()?);
+            } else {
+                gather(inner, &one, claims)?;
+            }
+        }
+    }
+    Some(())
+}
+
+/// The messages of a field, none where it does not stand.
+pub(crate) fn messages(message: &DynamicMessage, number: u32) -> Vec<DynamicMessage> {
+    match message.get_field_by_number(number).filter(|_| message.has_field_by_number(number)).as_deref() {
+        Some(Value::Message(one)) => vec![one.clone()],
+        Some(Value::List(many)) => many.iter().filter_map(Value::as_message).cloned().collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// What folding needs of such an event.
+pub(crate) struct Gist {
+    pub(crate) kind: &'static EventKind,
+    /// Empty where it names none.
+    pub(crate) case_ref: String,
+    /// Empty where it names none.
+    pub(crate) lp_number: String,
+    /// In the order of their fields, as in [`Entry::claims`].
+    pub(crate) claims: Vec<Claim>,
+}
+
+impl Gist {
+    pub(super) fn decode(event_type: &str, bytes: &[u8]) -> Result<Self, Unreadable> {
+        let kind = catalogue::kind(event_type).ok_or(Unreadable::Type)?;
+        let mut gist = Self { kind, case_ref: String::new(), lp_number: String::new(), claims: Vec::new() };
+        gist.read(kind.rules, bytes).ok_or(Unreadable::Payload)?;
+        Ok(gist)
+    }
+
+    fn read(&mut self, rules: &MessageRules, mut bytes: &[u8]) -> Option<()> {
+        let mut found: Vec<(usize, &[u8])> = Vec::new();
+        while !bytes.is_empty() {
+            let (number, wire_type) = decode_key(&mut bytes).ok()?;
+            let index = rules.fields.iter().position(|field| field.number == number);
+            match (index, wire_type) {
+                (Some(index), WireType::LengthDelimited) => {
+                    let length = usize::try_from(decode_varint(&mut bytes).ok()?).ok()?;
+                    let (value, rest) = bytes.split_at_checked(length)?;
+                    bytes = rest;
+                    found.push((index, value));
+                }
+                _ => skip_field(wire_type, number, &mut bytes, DecodeContext::default()).ok()?,
+            }
+        }
+        // Senders may write fields in any order; claims are counted in the order of their declaration.
+        found.sort_by_key(|(index, _)| *index);
+        for (index, value) in found {
+            let field = &rules.fields[index];
+            match (field.form, field.link) {
+                (FieldForm::Message(inner), _) if inner.name == PERSON_CLAIM => {
+                    self.claims.push(Claim::decode(value).ok()?);
+                }
+                (FieldForm::Message(inner), _) => self.read(inner, value)?,
+                (_, Link::CaseRef) => std::str::from_utf8(value).ok()?.clone_into(&mut self.case_ref),
+                (_, Link::LpNumber) => std::str::from_utf8(value).ok()?.clone_into(&mut self.lp_number),
+                _ => {}
+            }
+        }
+        Some(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use simpul_proto::{justice, v1};
+
+    use super::*;
+
+    #[test]
+    fn gist_and_whole_name_the_same_case_and_persons() {
+        let judgment = justice::JudgmentRendered {
+            court_no: "12/Pid.Sus/2026/PN Btm".into(),
+            lp_number: "LP/B/1/II/2026/SPKT/POLDA KEPRI".into(),
+            case_ref: "C-7".into(),
+            suspect: Some(v1::PersonClaim {
+                name: "Rudi".into(),
+                passport: "X1234567".into(),
+                ..Default::default()
+            }),
+            ..Default::default()
+        };
+        let (name, bytes) = ("simpul.justice.v1.JudgmentRendered", judgment.encode_to_vec());
+        let gist = Gist::decode(name, &bytes).ok().unwrap();
+        let whole = Entry::decode(name, &bytes).ok().unwrap();
+        assert_eq!((&gist.case_ref[..], &gist.lp_number[..]), ("C-7", &judgment.lp_number[..]));
+        assert_eq!(gist.claims[0].passport, "X1234567");
+        assert_eq!(whole.claims.len(), gist.claims.len());
+        assert_eq!(whole.claims[0].name, "Rudi");
+    }
+
+    #[test]
+    fn what_is_no_such_message_is_told() {
+        assert!(matches!(
+            Gist::decode("simpul.justice.v1.JudgmentRendered", b"\x0a\xff"),
+            Err(Unreadable::Payload)
+        ));
+        assert!(matches!(Gist::decode("simpul.justice.v1.Unknown", b""), Err(Unreadable::Type)));
+    }
+}

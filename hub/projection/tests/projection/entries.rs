@@ -1,0 +1,152 @@
+//! Event types that the options of the contract describe: no code per type, and every field in its class.
+
+use prost::Message;
+use simpul_proto::{
+    catalogue, immigration, justice,
+    prevention::{DeparturePrevented, IndicatorClaim, IndicatorKind},
+    returns, v1,
+};
+use simpul_types::{FieldClass as F, View};
+
+use crate::support::*;
+
+const LP: &str = "LP/B/149/II/2026/SPKT/POLDA JAMBI";
+
+fn entry(agency: &'static str, stream: &str, event_type: &'static str, payload: &impl Message) -> Input {
+    Input { agency, stream: stream.into(), event_type, payload: payload.encode_to_vec() }
+}
+
+fn requested(case_ref: &str, person: v1::PersonClaim) -> Input {
+    let requested = returns::RepatriationRequested {
+        case_ref: case_ref.into(),
+        person: Some(person),
+        requested_on: "2026-04-01".into(),
+        from_country: "MMR".into(),
+        to_region: "6171".into(),
+        payer: "STATE".into(),
+    };
+    entry("kbri-yangon", "mission-return/a", "simpul.returns.v1.RepatriationRequested", &requested)
+}
+
+fn cleared() -> Input {
+    let cleared = returns::ReturnCleared {
+        cleared_on: "2026-04-03".into(),
+        cleared_by: "KBRI YANGON".into(),
+        escort: "PETUGAS SATU".into(),
+    };
+    entry("kbri-yangon", "mission-return/a", "simpul.returns.v1.ReturnCleared", &cleared)
+}
+
+#[test]
+fn a_stream_is_shown_whole_in_its_view_and_in_its_case_with_each_field_in_its_class() {
+    let mut log = TestLog::new();
+    log.append(&[intake("i", "C-1", claim("SITI", "", "X1111111", ""))]);
+    log.append(&[requested("C-1", claim("SITI", "", "X1111111", ""))]);
+    log.append(&[cleared()]);
+    let (models, handle) = log.start(64);
+
+    let case = models.document(View::Case, "C-1").unwrap().unwrap();
+    assert_eq!(case.position.get(), 2);
+    let record = case.classes[&F::Reference]["records"][1]["record"].as_str().unwrap().to_owned();
+    let journey = models.document(View::Return, &record).unwrap().unwrap();
+    for (document, named) in [(&case, true), (&journey, false)] {
+        let events = document.classes[&F::Reference]["events"].as_array().unwrap();
+        assert_eq!(
+            (events[0]["type"].as_str(), events[1]["type"].as_str()),
+            (Some("RepatriationRequested"), Some("ReturnCleared"))
+        );
+        assert_eq!((&events[0]["from_country"], &events[0]["position"]), (&"MMR".into(), &1.into()));
+        assert_eq!(events[0].get("to_region"), None, "where a person goes is not for everybody");
+        let identity = document.classes[&F::Identity]["events"].as_array().unwrap();
+        assert_eq!(
+            (&identity[0]["person"]["name"], &identity[0]["to_region"]),
+            (&"SITI".into(), &"6171".into())
+        );
+        assert_eq!(identity[1]["escort"], "PETUGAS SATU");
+        assert_eq!(identity[0].get("record").is_some(), named);
+    }
+    assert!(models.document(View::Complaint, &record).unwrap().is_none(), "it has one view");
+
+    let changed: Vec<_> =
+        models.changes(Default::default()).map(|change| change.unwrap().document.view).collect();
+    assert_eq!(changed, [View::Case, View::Case, View::Return, View::Case, View::Return]);
+    let digest = models.digest().unwrap();
+    assert_eq!(log.rebuilt(&digest).digest, digest.digest, "PRJ-2");
+    log.stop(handle);
+}
+
+#[test]
+fn what_names_a_police_report_joins_its_case_and_suspects_stay_suspects() {
+    let mut log = TestLog::new();
+    log.append(&[report("lp", LP, "", vec![])]);
+    let judgment = justice::JudgmentRendered {
+        court_no: "12/Pid.Sus/2026/PN Jmb".into(),
+        lp_number: LP.into(),
+        suspect: Some(claim("RUDI", &nik(9), "", "")),
+        instance: justice::Instance::First.into(),
+        rendered_on: "2026-06-01".into(),
+        judgment: justice::Judgment::Acquitted.into(),
+        ..Default::default()
+    };
+    log.append(&[entry("kejaksaan", "court/a", "simpul.justice.v1.JudgmentRendered", &judgment)]);
+    let (models, handle) = log.start(64);
+    let case = models.document(View::Case, LP).unwrap().unwrap();
+    let suspect = &case.classes[&F::Suspect]["events"][0];
+    assert_eq!((&suspect["suspect"]["name"], &suspect["judgment"]), (&"RUDI".into(), &"ACQUITTED".into()));
+    assert!(!case.classes.contains_key(&F::Identity), "a suspect is not shown as a person of the case");
+    log.stop(handle);
+}
+
+#[test]
+fn one_person_is_recognised_across_event_types() {
+    let mut log = TestLog::new();
+    let prevented = DeparturePrevented {
+        incident_no: "BP3MI-KEPRI/2026/17".into(),
+        person: Some(claim("SITI", &nik(1), "X1111111", "")),
+        prevented_on: "2026-01-20".into(),
+        place: "PELABUHAN BATAM CENTRE".into(),
+        unit: "BP3MI KEPULAUAN RIAU".into(),
+        grounds: vec!["TOURIST_VISA".into()],
+        recruiter_indicators: vec![
+            IndicatorClaim {
+                kind: IndicatorKind::Phone.into(),
+                value: "+6281200000001".into(),
+                ..Default::default()
+            },
+            IndicatorClaim {
+                kind: IndicatorKind::Handle.into(),
+                value: "@loker".into(),
+                ..Default::default()
+            },
+        ],
+        ..Default::default()
+    };
+    log.append(&[entry("kp2mi", "bp3mi/17", "simpul.prevention.v1.DeparturePrevented", &prevented)]);
+    let crossing = immigration::CrossingObserved {
+        person: Some(claim("SITI", "", "X1111111", "")),
+        direction: immigration::Direction::Outbound.into(),
+        checkpoint: "SOEKARNO-HATTA".into(),
+        crossed_on: "2026-07-20".into(),
+        ..Default::default()
+    };
+    log.append(&[entry("imipas", "bcm/1", "simpul.immigration.v1.CrossingObserved", &crossing)]);
+    let (models, handle) = log.start(64);
+    let siti = models.person_by(simpul_projection::IdentifierKind::Nik, &nik(1)).unwrap().unwrap();
+    let siti = models.person(&siti).unwrap().unwrap();
+    assert_eq!(siti.records.len(), 2, "the second attempt is hers, though only the passport names her");
+    let document = models.document(View::Departure, &siti.records[0].reference).unwrap().unwrap();
+    let recruiter = &document.classes[&F::Suspect]["events"][0]["recruiter_indicators"];
+    assert_eq!((&recruiter[0]["kind"], &recruiter[1]["value"]), (&"PHONE".into(), &"@loker".into()));
+    log.stop(handle);
+}
+
+/// A class or a view that the hub does not know would be shown to nobody.
+#[test]
+fn every_type_of_the_catalogue_names_a_view_and_classes_that_there_are() {
+    for kind in catalogue::kinds() {
+        assert!(kind.view.parse::<View>().is_ok(), "{}: view {}", kind.name(), kind.view);
+        for class in kind.classes() {
+            assert!(class.parse::<F>().is_ok(), "{}: class {class}", kind.name());
+        }
+    }
+}
