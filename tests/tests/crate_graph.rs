@@ -12,6 +12,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("simpul-tlog", &["simpul-types"]),
     ("simpul-policy", &["simpul-proto", "simpul-types"]),
     ("simpul-legality", &["simpul-proto", "simpul-types"]),
+    ("simpul-statistics", &["simpul-proto"]),
     ("simpul-log", &["simpul-types", "simpul-tlog", "simpul-signing"]),
     // Oversight bodies run it; it knows notes and trees and nothing of the hub.
     ("simpul-witness", &["simpul-types", "simpul-tlog"]),
