@@ -67,6 +67,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "simpul-audit",
             "simpul-signing",
             "simpul-log",
+            "simpul-statistics",
         ],
     ),
     (

@@ -95,6 +95,11 @@ impl Payload {
     }
 }
 
+/// Whether a payload does not open for good: its key is destroyed, or it is not the payload that was sealed.
+pub(crate) fn is_sealed(error: &ReadError) -> bool {
+    matches!(error, ReadError::Sealed(_) | ReadError::Key(KeyError::Slot(_)))
+}
+
 /// Header and payload of a stored event, whole; `None` where it does not decode or open, for example because its key is
 /// destroyed.
 ///
@@ -104,7 +109,7 @@ pub(crate) fn open(reader: &Reader, stored: &StoredEvent) -> Result<Option<(Head
     let Ok(header) = Header::decode(&stored.header, "header") else { return Ok(None) };
     let opened = match reader.open_payload(stored) {
         Ok(opened) => opened,
-        Err(ReadError::Sealed(_) | ReadError::Key(KeyError::Slot(_))) => return Ok(None),
+        Err(error) if is_sealed(&error) => return Ok(None),
         Err(error) => return Err(error),
     };
     let payload = Payload::decode(header.event_type.as_str(), opened.payload);

@@ -48,7 +48,7 @@ pub use persons::IdentifierKind;
 pub use projection::{Outcome, Projection};
 pub use read::{
     CaseFile, Change, ConflictNote, DirectoryAgency, DirectoryKey, DirectoryRows, GapNote, Health, Person,
-    PersonId, ReadModels, RecordNote,
+    PersonId, ReadModels, RecordNote, Told,
 };
 pub use rebuild::{Rebuild, rebuild_digest, stored_digest};
 pub use runner::Handle;

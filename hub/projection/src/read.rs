@@ -26,11 +26,13 @@ mod changes;
 mod directory;
 mod documents;
 mod open;
+mod payloads;
 mod people;
 
 pub use changes::Change;
 pub use directory::{DirectoryAgency, DirectoryKey, DirectoryRows};
 pub use documents::CaseFile;
+pub use payloads::Told;
 pub use people::{ConflictNote, Person, PersonId, RecordNote};
 
 /// Opened licences kept in memory: few, small, without personal data, and asked for with every placement.

@@ -2,7 +2,9 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::{audit, backup, case, connection::ConnectionArgs, directory, legality, made, submit, watch};
+use crate::{
+    audit, backup, case, connection::ConnectionArgs, directory, legality, made, statistic, submit, watch,
+};
 
 /// Ask, submit, follow, administer and verify: the tool of the Simpul data-exchange hub.
 #[derive(Parser)]
@@ -29,6 +31,11 @@ pub enum Command {
     /// Cases of the shared picture
     #[command(subcommand)]
     Case(case::Command),
+    /// Show one record of another view: a journey home, a complaint, a departure prevented, a licence
+    Record(case::Record),
+    /// Counts with their definitions; small cells are hidden
+    #[command(subcommand)]
+    Statistic(statistic::Command),
     /// Follow every change that this agency may see
     Watch(watch::Watch),
     /// What stored bytes are damaged, and how far the hub's background verification is; exit 1 where something is

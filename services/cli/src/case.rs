@@ -9,7 +9,7 @@ use simpul_proto::v1::{self, picture_service_client::PictureServiceClient};
 use simpul_tlog::checkpoint;
 
 use crate::{
-    connection::{self, ConnectionArgs},
+    connection::{self, Connection, ConnectionArgs},
     output::{answer, json_line},
 };
 
@@ -48,7 +48,53 @@ pub async fn run(
         official,
         at_least_position: command.at_least,
     };
-    let document = answer(PictureServiceClient::new(hub.channel).get_case(request).await)?;
+    let document = answer(PictureServiceClient::new(hub.channel.clone()).get_case(request).await)?;
+    show(&hub, &document, json, out)
+}
+
+#[derive(Args)]
+pub struct Record {
+    /// departure, complaint, service, justice, return, indicator, foreign, shelter, statistic, organisation, licence
+    view: String,
+
+    /// Opaque reference, as a case or a change names it
+    reference: String,
+
+    /// Why you ask, for example RETURN
+    #[arg(long)]
+    purpose: String,
+
+    /// Wait until the hub's read models have reached this position
+    #[arg(long, value_name = "POSITION")]
+    at_least: Option<u64>,
+}
+
+/// `simpul record`: one document of a view that is no case and no placement.
+pub async fn record(
+    command: Record,
+    connection: &ConnectionArgs,
+    json: bool,
+    out: &mut dyn Write,
+) -> anyhow::Result<ExitCode> {
+    let official = connection.official()?;
+    let hub = connection.connect().await?;
+    let request = v1::GetRecordRequest {
+        view: command.view,
+        record_ref: command.reference,
+        purpose: command.purpose,
+        official,
+        at_least_position: command.at_least,
+    };
+    let document = answer(PictureServiceClient::new(hub.channel.clone()).get_record(request).await)?;
+    show(&hub, &document, json, out)
+}
+
+fn show(
+    hub: &Connection,
+    document: &v1::ViewDocument,
+    json: bool,
+    out: &mut dyn Write,
+) -> anyhow::Result<ExitCode> {
     if let Some(log) = connection::log_key(&hub.file)? {
         checkpoint::open(&document.checkpoint, &log).context("the answer's checkpoint does not hold")?;
     }

@@ -15,6 +15,7 @@ mod nats;
 mod output;
 mod position;
 mod progress;
+mod statistic;
 mod status;
 mod submit;
 mod trust;
@@ -56,6 +57,8 @@ fn run(arguments: Arguments, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
         Command::Legality(command) => runtime.block_on(legality::run(command, &connection, json, out)),
         Command::Submit(command) => runtime.block_on(submit::run(command, &connection, json, out)),
         Command::Case(command) => runtime.block_on(case::run(command, &connection, json, out)),
+        Command::Record(command) => runtime.block_on(case::record(command, &connection, json, out)),
+        Command::Statistic(command) => runtime.block_on(statistic::run(command, &connection, json, out)),
         Command::Watch(command) => runtime.block_on(watch::run(command, &connection, json, out)),
         Command::Status => runtime.block_on(status::run(&connection, json, out)),
         Command::Position => runtime.block_on(position::run(&connection, json, out)),

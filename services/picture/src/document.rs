@@ -37,6 +37,19 @@ pub(crate) async fn placement(
     answer(parts, visit, View::Placement, reference, asked.at_least_position).await
 }
 
+pub(crate) async fn record(
+    parts: &Arc<Parts>,
+    request: &Request<v1::GetRecordRequest>,
+) -> Result<v1::ViewDocument, Status> {
+    let asked = request.get_ref();
+    let visit = Visit::enter(request, "picture.record", &asked.official, &asked.purpose)?;
+    let view = asked.view.parse().ok().filter(|view| *view != View::Case && *view != View::Placement);
+    let view =
+        view.ok_or_else(|| fault::malformed("view", "one of the views that GetRecordRequest lists"))?;
+    let reference = reference("record_ref", &asked.record_ref)?;
+    answer(parts, visit, view, reference, asked.at_least_position).await
+}
+
 pub(crate) async fn position(
     parts: &Arc<Parts>,
     request: &Request<v1::GetPositionRequest>,

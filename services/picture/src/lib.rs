@@ -12,6 +12,7 @@
 mod document;
 mod fault;
 mod gate;
+mod statistics;
 mod watch;
 
 use std::{pin::Pin, sync::Arc};
@@ -90,6 +91,24 @@ impl PictureService for Service {
         request: Request<v1::GetPlacementRequest>,
     ) -> Result<Response<v1::ViewDocument>, Status> {
         document::placement(&self.parts, &request).await.map(Response::new)
+    }
+
+    async fn get_record(
+        &self,
+        request: Request<v1::GetRecordRequest>,
+    ) -> Result<Response<v1::ViewDocument>, Status> {
+        document::record(&self.parts, &request).await.map(Response::new)
+    }
+
+    async fn list_definitions(
+        &self,
+        request: Request<v1::ListDefinitionsRequest>,
+    ) -> Result<Response<v1::ListDefinitionsResponse>, Status> {
+        statistics::definitions(&self.parts, &request).await.map(Response::new)
+    }
+
+    async fn count(&self, request: Request<v1::CountRequest>) -> Result<Response<v1::CountResponse>, Status> {
+        statistics::count(&self.parts, &request).await.map(Response::new)
     }
 
     async fn get_position(

@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 use prost::Message;
-use simpul_log::{KeyError, ReadError, Reader, StoredEvent};
+use simpul_log::{ReadError, Reader, StoredEvent};
 use simpul_proto::directory;
 
 use super::Unreadable;
@@ -189,7 +189,7 @@ pub(crate) fn open(
     };
     let opened = match reader.open_payload(stored) {
         Ok(opened) => Content::decode(&header.r#type, opened.payload),
-        Err(ReadError::Sealed(_) | ReadError::Key(KeyError::Slot(_))) => Err(Unreadable::Key),
+        Err(error) if super::is_sealed(&error) => Err(Unreadable::Key),
         Err(error) => return Err(error),
     };
     Ok(match opened {

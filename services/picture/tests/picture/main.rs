@@ -3,5 +3,6 @@
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 mod documents;
+mod statistics;
 mod support;
 mod watch;
