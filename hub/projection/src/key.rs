@@ -13,6 +13,8 @@
 //! | `C` | case | [`crate::row::Case`] |
 //! | `K` | case ‖ record | member of the case, now or once |
 //! | `N` | LP number | the record that holds it |
+//! | `I` | indicator | a telephone, an account, a vessel that records name ([`crate::row::Indicator`]) |
+//! | `J` | indicator ‖ record | a record that names it ([`crate::row::Sighting`]) |
 //! | `D` | agency, connector, key or policy | directory rows; they name no person |
 //! | `F` | first position of a leaf ‖ chunk | [`crate::row::Changes`] |
 //! | `G` | position | [`crate::row::Gap`] |
@@ -24,7 +26,7 @@ use simpul_signing::IndexKey;
 use simpul_types::Position;
 
 /// Families whose rows are looked up by their whole key, of 17 bytes, and never walked.
-pub(crate) const POINT_FAMILIES: &[u8] = b"CLNPS";
+pub(crate) const POINT_FAMILIES: &[u8] = b"CILNPS";
 
 /// An opaque id: the first 16 bytes of a keyed hash.
 pub(crate) type Id = [u8; 16];
@@ -135,6 +137,18 @@ pub(crate) fn member(case: &Id, record: &Id) -> Vec<u8> {
 
 pub(crate) fn members(case: &Id) -> Vec<u8> {
     join(b'K', &[case])
+}
+
+pub(crate) fn indicator(id: &Id) -> PointKey {
+    point(b'I', id)
+}
+
+pub(crate) fn sighting(indicator: &Id, record: &Id) -> Vec<u8> {
+    join(b'J', &[indicator, record])
+}
+
+pub(crate) fn sightings(indicator: &Id) -> Vec<u8> {
+    join(b'J', &[indicator])
 }
 
 pub(crate) fn report(id: &Id) -> PointKey {

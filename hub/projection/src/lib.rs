@@ -22,6 +22,7 @@ mod error;
 mod event;
 mod feed;
 mod fold;
+mod indicators;
 mod key;
 mod licences;
 mod metrics;

@@ -1,7 +1,7 @@
 //! What a projection is, and the ones there are, in the order in which they see an event.
 //!
 //! ```text
-//! event ─▶ persons ─▶ licences ─▶ cases ─▶ records ─▶ directory ─▶ feed of changes
+//! event ─▶ persons ─▶ licences ─▶ cases ─▶ records ─▶ indicators ─▶ directory ─▶ feed of changes
 //!             └──────────┴──────────┴── Outcome ──┘
 //! ```
 //!
@@ -14,6 +14,7 @@ use crate::{
     directory::Directory,
     error::StateError,
     event::Event,
+    indicators::Indicators,
     key::{self, Id},
     licences::Licences,
     overlay::Overlay,
@@ -53,7 +54,14 @@ pub struct Outcome {
 
 /// All projections, in order.
 pub(crate) fn all() -> Vec<Box<dyn Projection>> {
-    vec![Box::new(Persons), Box::new(Licences), Box::new(Cases), Box::new(Records), Box::new(Directory)]
+    vec![
+        Box::new(Persons),
+        Box::new(Licences),
+        Box::new(Cases),
+        Box::new(Records),
+        Box::new(Indicators),
+        Box::new(Directory),
+    ]
 }
 
 /// Folds one event through all projections.

@@ -25,6 +25,7 @@ use crate::{
 mod changes;
 mod directory;
 mod documents;
+mod indicators;
 mod open;
 mod payloads;
 mod people;

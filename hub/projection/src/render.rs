@@ -12,10 +12,12 @@ use crate::{
 
 mod case;
 mod entry;
+mod indicator;
 mod placement;
 
 pub(crate) use case::{CaseParts, CaseRecord, case};
 pub(crate) use entry::{EntryEvent, entry};
+pub(crate) use indicator::{SightingPart, indicator};
 pub(crate) use placement::placement;
 
 /// A snapshot under the reference it is shown by.

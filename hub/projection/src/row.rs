@@ -139,6 +139,22 @@ pub(crate) struct Conflict {
     pub times: u64,
 }
 
+/// What may lead to a recruiter.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Indicator {
+    /// Number of records that name it.
+    #[prost(uint64, tag = "1")]
+    pub records: u64,
+}
+
+/// That a record names an indicator.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Sighting {
+    /// Position of its first event that does.
+    #[prost(uint64, tag = "1")]
+    pub position: u64,
+}
+
 /// Where something stands: a record's id.
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct Pointer {

@@ -7,10 +7,14 @@ use prost::{
 use prost_reflect::{DynamicMessage, Value};
 use simpul_proto::{
     catalogue::{self, EventKind, FieldForm, MessageRules, rules::PERSON_CLAIM},
+    prevention::IndicatorClaim,
     v1::{Link, PersonClaim},
 };
 
 use super::{Unreadable, gist::Claim};
+
+/// Name of the message that holds what may lead to a recruiter.
+const INDICATOR_CLAIM: &str = "simpul.prevention.v1.IndicatorClaim";
 
 /// A whole payload. Holds personal data: no `Debug`.
 pub struct Entry {
@@ -30,6 +34,28 @@ impl Entry {
         let mut claims = Vec::new();
         gather(kind.rules, &message, &mut claims).ok_or(Unreadable::Payload)?;
         Ok(Self { kind, message, claims })
+    }
+}
+
+impl Entry {
+    /// What may lead to a recruiter.
+    pub(crate) fn indicators(&self) -> Vec<IndicatorClaim> {
+        let mut found = Vec::new();
+        self.kind.rules.fields.iter().for_each(|field| {
+            if let FieldForm::Message(inner) = field.form
+                && inner.name == INDICATOR_CLAIM
+            {
+                let claims = messages(&self.message, field.number);
+                found.extend(claims.iter().filter_map(|claim| claim.transcode_to::<IndicatorClaim>().ok()));
+            }
+        });
+        found
+    }
+
+    /// A text of the payload itself; empty where it does not stand.
+    pub(crate) fn text(&self, name: &str) -> String {
+        let value = self.message.get_field_by_name(name);
+        value.and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
     }
 }
 
@@ -65,12 +91,20 @@ pub(crate) struct Gist {
     pub(crate) lp_number: String,
     /// In the order of their fields, as in [`Entry::claims`].
     pub(crate) claims: Vec<Claim>,
+    /// What may lead to a recruiter.
+    pub(crate) indicators: Vec<IndicatorClaim>,
 }
 
 impl Gist {
     pub(super) fn decode(event_type: &str, bytes: &[u8]) -> Result<Self, Unreadable> {
         let kind = catalogue::kind(event_type).ok_or(Unreadable::Type)?;
-        let mut gist = Self { kind, case_ref: String::new(), lp_number: String::new(), claims: Vec::new() };
+        let mut gist = Self {
+            kind,
+            case_ref: String::new(),
+            lp_number: String::new(),
+            claims: Vec::new(),
+            indicators: Vec::new(),
+        };
         gist.read(kind.rules, bytes).ok_or(Unreadable::Payload)?;
         Ok(gist)
     }
@@ -97,6 +131,9 @@ impl Gist {
             match (field.form, field.link) {
                 (FieldForm::Message(inner), _) if inner.name == PERSON_CLAIM => {
                     self.claims.push(Claim::decode(value).ok()?);
+                }
+                (FieldForm::Message(inner), _) if inner.name == INDICATOR_CLAIM => {
+                    self.indicators.push(IndicatorClaim::decode(value).ok()?);
                 }
                 (FieldForm::Message(inner), _) => self.read(inner, value)?,
                 (_, Link::CaseRef) => std::str::from_utf8(value).ok()?.clone_into(&mut self.case_ref),

@@ -184,7 +184,9 @@ impl Shared {
         id: &Id,
         until: Position,
     ) -> Result<Option<Document>, StateError> {
-        let Some((Kind::Entry, snapshot)) = self.snapshot_at(id, until)? else { return Ok(None) };
+        let Some((Kind::Entry, snapshot)) = self.snapshot_at(id, until)? else {
+            return if view == View::Indicator { self.indicator_document(id, until) } else { Ok(None) };
+        };
         let history = self.history(id, snapshot.at().plus(1), HISTORY_MAX)?;
         let events = self.entry_events(id, &history)?;
         let dated = Dated { reference: key::text(id), snapshot: &snapshot, history: &history };

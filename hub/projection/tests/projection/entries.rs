@@ -3,7 +3,7 @@
 use prost::Message;
 use simpul_proto::{
     catalogue, immigration, justice,
-    prevention::{DeparturePrevented, IndicatorClaim, IndicatorKind},
+    prevention::{DeparturePrevented, IndicatorClaim, IndicatorKind, IndicatorReported},
     returns, v1,
 };
 use simpul_types::{FieldClass as F, View};
@@ -137,6 +137,58 @@ fn one_person_is_recognised_across_event_types() {
     let document = models.document(View::Departure, &siti.records[0].reference).unwrap().unwrap();
     let recruiter = &document.classes[&F::Suspect]["events"][0]["recruiter_indicators"];
     assert_eq!((&recruiter[0]["kind"], &recruiter[1]["value"]), (&"PHONE".into(), &"@loker".into()));
+    log.stop(handle);
+}
+
+#[test]
+fn a2_a_telephone_that_two_records_name_is_told_to_both_without_victims() {
+    let mut log = TestLog::new();
+    let reported = |agency, stream: &str, lp: &str, phone: &str| {
+        let indicator =
+            IndicatorClaim { kind: IndicatorKind::Phone.into(), value: phone.into(), ..Default::default() };
+        let report = IndicatorReported {
+            indicators: vec![indicator.clone(), indicator],
+            modus: "ONLINE_SCAM".into(),
+            seen_on: "2026-01-02".into(),
+            lp_number: lp.into(),
+            ..Default::default()
+        };
+        entry(agency, stream, "simpul.prevention.v1.IndicatorReported", &report)
+    };
+    log.append(&[reported("polri", "indicator/1", "LP/B/1/I/2026/SPKT/POLDA JAMBI", "0812-0000-0001")]);
+    log.append(&[reported("polri", "indicator/1", "LP/B/1/I/2026/SPKT/POLDA JAMBI", "0812-0000-0001")]);
+    let prevented = DeparturePrevented {
+        incident_no: "17".into(),
+        person: Some(claim("SITI", &nik(1), "", "")),
+        prevented_on: "2026-01-20".into(),
+        place: "BATAM CENTRE".into(),
+        unit: "BP3MI KEPULAUAN RIAU".into(),
+        grounds: vec!["TOURIST_VISA".into()],
+        recruiter_indicators: vec![IndicatorClaim {
+            kind: IndicatorKind::Phone.into(),
+            value: "+62 812 0000 0001".into(),
+            ..Default::default()
+        }],
+        ..Default::default()
+    };
+    log.append(&[entry("kp2mi", "bp3mi/17", "simpul.prevention.v1.DeparturePrevented", &prevented)]);
+    let (models, handle) = log.start(2);
+    let changes: Vec<_> = models.changes(Default::default()).map(|change| change.unwrap().document).collect();
+    let views: Vec<_> = changes.iter().map(|document| document.view).collect();
+    assert_eq!(views, [View::Indicator, View::Indicator, View::Departure, View::Indicator]);
+    let shared = &changes[3];
+    let reference = &shared.classes[&F::Reference];
+    assert_eq!((&reference["kind"], &reference["records_total"]), (&"shared_indicator".into(), &2.into()));
+    let sources: Vec<_> = (0..2).map(|n| reference["sightings"][n]["source"].as_str().unwrap()).collect();
+    assert_eq!(sources, ["polri", "kp2mi"]);
+    assert_eq!(reference["sightings"][1]["unit"], "BP3MI KEPULAUAN RIAU");
+    assert_eq!(shared.classes[&F::Suspect]["reports"][0]["lp_number"], "LP/B/1/I/2026/SPKT/POLDA JAMBI");
+    let whole = serde_json::to_string(&shared.cut(&F::ALL.iter().copied().collect())).unwrap();
+    assert!(!whole.contains("SITI") && !whole.contains(&nik(1)));
+    let again = models.document(View::Indicator, &shared.r#ref).unwrap().unwrap();
+    assert!(again == *shared, "asked for now, it is what was sent");
+    let digest = models.digest().unwrap();
+    assert_eq!(log.rebuilt(&digest).digest, digest.digest, "PRJ-2");
     log.stop(handle);
 }
 
