@@ -55,6 +55,8 @@ const SENSITIVE: &[&str] = &[
     "simpul.v1.BundlePart",
     "simpul.registry.v1.PlacementRecorded",
     "simpul.registry.v1.Evidence",
+    "simpul.registry.v1.CostCharged",
+    "simpul.registry.v1.ContractChange",
     "simpul.police.v1.CaseUpdated",
     "simpul.police.v1.CasePerson",
     "simpul.embassy.v1.IntakeRecorded",

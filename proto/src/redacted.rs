@@ -23,6 +23,8 @@ redacted!(
     crate::v1::BundlePart,
     crate::registry::PlacementRecorded,
     crate::registry::Evidence,
+    crate::registry::CostCharged,
+    crate::registry::ContractChange,
     crate::police::CaseUpdated,
     crate::police::CasePerson,
     crate::embassy::IntakeRecorded,

@@ -64,6 +64,7 @@ pub fn evidenced_placement(number: u64) -> registry::PlacementRecorded {
         K::EmploymentContract,
         K::PreDepartureOrientation,
         K::WorkerCard,
+        K::DistrictRecord,
     ];
     let evidence = kinds.into_iter().map(|kind| registry::Evidence {
         kind: kind.into(),

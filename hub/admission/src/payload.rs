@@ -8,6 +8,7 @@ mod rules;
 
 use jiff::civil::Date;
 use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_field};
+use simpul_types::identity::imo_number_is_valid;
 
 /// One payload message.
 pub(crate) struct Message {
@@ -216,22 +217,11 @@ fn text_fault(rule: Rule, text: &str) -> Option<String> {
         {
             Some("a wilayah code of 2, 4, 6 or 10 digits".into())
         }
-        Rule::ImoNumber if !is_imo_number(text) => {
+        Rule::ImoNumber if !imo_number_is_valid(text) => {
             Some("an IMO number of 7 digits with its check digit".into())
         }
         _ => None,
     }
-}
-
-/// The last digit is that of the sum of the first six, weighted 7 to 2 (`domain.md` §4.1).
-fn is_imo_number(text: &str) -> bool {
-    let digits = text.as_bytes();
-    if digits.len() != 7 || !digits.iter().all(u8::is_ascii_digit) {
-        return false;
-    }
-    let sum: u32 =
-        digits[..6].iter().zip((2..=7).rev()).map(|(digit, weight)| u32::from(digit - b'0') * weight).sum();
-    sum % 10 == u32::from(digits[6] - b'0')
 }
 
 fn is_date(text: &str) -> bool {

@@ -1,18 +1,36 @@
 //! How things stand after departure; kept apart from the verdict, which speaks of the departure itself.
 
 use jiff::{civil::Date, tz::Offset};
-use simpul_proto::registry::{EvidenceKind, EvidenceResult, PlacementStatus};
+use simpul_proto::{
+    registry::{ChangeKind, EvidenceKind, EvidenceResult, PlacementStatus},
+    v1::Scheme,
+};
 
 use crate::{
     book::RuleBook,
     day::Day,
+    facts::{Facts, StayFact},
     select::{Chosen, Departure},
     warnings::Warnings,
 };
 
-/// ACTIVE, EXPIRED, RETURNED, DECEASED, or empty where not known. CHANGED needs a second source that names another
-/// employer or country; no payload carries one yet.
-pub(crate) fn state(book: &RuleBook, chosen: &Chosen, as_of: Date, warnings: &mut Warnings) -> &'static str {
+/// A mission's record of a worker at home says nothing of the work abroad.
+const HOME: &str = "IDN";
+
+/// ACTIVE, EXPIRED, CHANGED, RETURNED, DECEASED, or empty where not known.
+///
+/// | state | when |
+/// |---|---|
+/// | DECEASED, RETURNED | the registry says so by the day asked for |
+/// | CHANGED | employer or country is another, and nobody recorded the change: the registry has heard of it, or a mission met the worker elsewhere after departure |
+/// | EXPIRED, ACTIVE | the contract, or else the card, has ended by then, or not |
+pub(crate) fn state(
+    book: &RuleBook,
+    facts: &Facts,
+    chosen: &Chosen,
+    as_of: Date,
+    warnings: &mut Warnings,
+) -> &'static str {
     if chosen.departure == Departure::Not {
         return "";
     }
@@ -28,12 +46,38 @@ pub(crate) fn state(book: &RuleBook, chosen: &Chosen, as_of: Date, warnings: &mu
         }
     }
     warn_of_card(book, chosen, as_of, warnings);
+    if changed(facts, chosen, as_of) {
+        warnings.add("CHANGED_WITHOUT_RECORD");
+        return "CHANGED";
+    }
     let mut ends = book.after_departure.runs_until.iter().filter_map(|kind| end_of(chosen, *kind));
     match ends.next() {
         Some(end) if as_of <= end => "ACTIVE",
         Some(_) => "EXPIRED",
         None => "",
     }
+}
+
+fn changed(facts: &Facts, chosen: &Chosen, as_of: Date) -> bool {
+    let record = &chosen.episode.placement.value;
+    let by = |day: &str| Day::parse(day).date().is_some_and(|day| day <= as_of);
+    let of_weight = |kind| matches!(kind, ChangeKind::ChangedEmployer | ChangeKind::ChangedDestination);
+    let mut known = record.contract_changes.iter().filter(|change| by(&change.changed_on));
+    if known.any(|change| of_weight(change.kind()) && change.recorded_by.trim().is_empty()) {
+        return true;
+    }
+    let Departure::On(departed) = chosen.departure else { return false };
+    let recorded = |country: &str| {
+        country == record.destination
+            || record.contract_changes.iter().any(|change| change.destination == country)
+    };
+    // Crew is met wherever the vessel calls.
+    record.scheme() != Scheme::SeaCrew
+        && facts.stays.iter().any(|stay| {
+            let StayFact { contact_date, country, .. } = &stay.value;
+            let meanwhile = contact_date.is_some_and(|day| departed < day && day <= as_of);
+            meanwhile && !country.is_empty() && country != HOME && !recorded(country)
+        })
 }
 
 fn warn_of_card(book: &RuleBook, chosen: &Chosen, as_of: Date, warnings: &mut Warnings) {

@@ -7,9 +7,9 @@ mod model;
 
 pub(crate) use model::{
     AfterDeparture, Bilingual, CardGrace, Check, Contract, Missing, Need, Outcome, Requirement, Rule,
-    RuleSet, Situation, Situations, Texts, When,
+    RuleSet, SeaPart, Situation, Situations, Texts, When,
 };
-use model::{File, Names};
+use model::{File, Names, SeaParts};
 
 /// The rules as they stand in this build, one after another; each file has tables of its own, so that together they are
 /// one document.
@@ -23,6 +23,8 @@ const BUILTIN: &str = concat!(
     include_str!("../rules/documents.toml"),
     "\n",
     include_str!("../rules/placement.toml"),
+    "\n",
+    include_str!("../rules/special.toml"),
 );
 
 /// Why a document is no rule book.
@@ -50,6 +52,7 @@ pub struct RuleBook {
     pub(crate) after_departure: AfterDeparture,
     pub(crate) texts: Texts,
     pub(crate) names: Names,
+    pub(crate) sea_parts: SeaParts,
 }
 
 impl RuleBook {

@@ -19,8 +19,11 @@ use crate::{
 };
 
 mod age;
+mod arrival;
+mod cost;
 mod evidence;
 mod licence;
+mod sea;
 
 /// What the rules say about one person's placement; the verdict is made of it.
 #[derive(Clone, Debug, PartialEq)]
@@ -87,14 +90,14 @@ pub fn evaluate(book: &RuleBook, facts: &Facts, valid_at: Option<Date>, today: D
         assessment.requirements = all(book, situation, RequirementState::Unknown, origin, day);
         assessment.can_answer.clone_from(&situation.can_answer);
     } else {
-        let case = Case::new(book, facts, &chosen, day);
+        let case = Case::new(book, facts, &chosen, day, as_of);
         apply(&case, &mut assessment, &mut warnings);
         age::warn_of_child(&case, &mut warnings);
     }
     if chosen.departure == Departure::Not {
         warnings.add("NOT_DEPARTED");
     }
-    assessment.post_departure = after::state(book, &chosen, as_of, &mut warnings).into();
+    assessment.post_departure = after::state(book, facts, &chosen, as_of, &mut warnings).into();
     assessment.warnings = warnings.into_list();
     assessment
 }
@@ -249,6 +252,13 @@ fn judge<'a>(
             };
             licence::judge(case, requirement, &wanted)
         }
+        Check::Cost { forbidden, debt } => cost::judge(case, requirement, forbidden, debt, warnings),
+        Check::SeaContract { documents, must_name, leaves_open, hours_per_day_max, hours_per_week_max } => {
+            let hours = (*hours_per_day_max, *hours_per_week_max);
+            let wanted = sea::Wanted { documents, must_name, leaves_open, hours };
+            sea::judge(case, requirement, &wanted, warnings)
+        }
+        Check::ArrivalReport => arrival::judge(case, requirement, warnings),
     }
 }
 
@@ -269,7 +279,7 @@ struct Finding<'a> {
     weight: Weight,
     text: &'a Bilingual,
     what: &'a Bilingual,
-    limit: Option<Limit>,
+    limit: Option<Limit<'a>>,
     origin: Option<Origin<'a>>,
 }
 
@@ -311,10 +321,14 @@ struct Case<'a> {
     signed: Option<Date>,
     placer: bool,
     day: Date,
+    /// The worker had departed by `as_of`.
+    departed: bool,
+    /// The day that is asked for.
+    as_of: Date,
 }
 
 impl<'a> Case<'a> {
-    fn new(book: &'a RuleBook, facts: &'a Facts, chosen: &Chosen<'a>, day: Date) -> Self {
+    fn new(book: &'a RuleBook, facts: &'a Facts, chosen: &Chosen<'a>, day: Date, as_of: Date) -> Self {
         let record = &chosen.episode.placement.value;
         let employer = record.employer.as_ref().map_or(EmployerKind::Unspecified, |employer| employer.kind());
         Self {
@@ -327,6 +341,8 @@ impl<'a> Case<'a> {
             signed: Day::parse(&record.contract_signed_on).date(),
             placer: !record.placer_licence_no.trim().is_empty(),
             day,
+            departed: chosen.departure != Departure::Not,
+            as_of,
         }
     }
 

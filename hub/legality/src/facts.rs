@@ -45,10 +45,12 @@ pub struct PlacementFacts {
 }
 
 /// How a mission found the person staying abroad.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StayFact {
     /// Worker, student, official, …
     pub category: StayCategory,
     /// Day of the contact. `None`: not a date.
     pub contact_date: Option<Date>,
+    /// Where the person was met, ISO 3166-1 alpha-3; empty where not recorded.
+    pub country: String,
 }

@@ -1,11 +1,12 @@
-//! The decision table of the domain notes (2.3) and their test cases (2.4), as cases a lawyer could read.
+//! The decision table of the domain notes (2.3), as a table and case by case; their test cases (2.4) stand in
+//! `test_cases.rs`.
 
 mod support;
 
 use simpul_proto::{
     embassy::StayCategory,
     registry::{Evidence, EvidenceKind as E, EvidenceResult, PlacementStatus, Suspension},
-    v1::{RequirementState, Scheme},
+    v1::{RequirementState, Scheme, VerdictKind},
 };
 use support::{Story, line, sourced, states};
 
@@ -18,107 +19,97 @@ fn p_to_p() -> Story {
     Story::of(Scheme::PToP, "2023-09-01")
 }
 
+type Without = fn(Story) -> Story;
+
+/// One requirement per line: what is taken away, and what that means under each scheme.
+///
+/// `-` NON_PROCEDURAL, `?` INSUFFICIENT_EVIDENCE, both decided by this requirement alone; `=` the answer stays PROCEDURAL.
+#[rustfmt::skip]
+const TABLE: &[(&str, &str, Without, &str)] = &[
+    //                                                                                  P_TO_P G_TO_G UKPS INDIVIDUAL RE_ENTRY SEA_CREW
+    ("R1",  "age at least 18",          |s| s.birth("2006-01-01", ""),                       "-   -   -   -   -   -"),
+    ("R2",  "identity, not checked",    |s| s.without(E::IdentityCheck),                     "?   ?   ?   ?   ?   ?"),
+    ("R3",  "competence",               |s| s.without(E::CompetenceCertificate),             "-   -   -   ?   =   -"),
+    ("R4",  "medical certificate",      |s| s.without(E::Medical),                           "-   -   -   -   ?   -"),
+    ("R4",  "psychological letter",     |s| s.without(E::Psychology),                        "-   -   -   -   ?   ="),
+    ("R5",  "social security",          |s| s.without(E::SocialSecurity),                    "-   -   -   -   =   ="),
+    ("R5",  "insurance of sea crew",    |s| s.without(E::Insurance),                         "=   =   =   =   =   -"),
+    ("R6",  "marital status letter",    |s| s.without(E::MaritalStatus),                     "-   -   -   -   =   ="),
+    ("R7",  "permission of family",     |s| s.without(E::FamilyPermission),                  "-   -   -   -   =   ="),
+    ("R8",  "passport",                 |s| s.without(E::Passport),                          "?   ?   ?   ?   ?   ?"),
+    ("R9",  "work visa",                |s| s.without(E::Visa),                              "-   -   -   -   ?   ="),
+    ("R10", "placement agreement",      |s| s.without(E::PlacementAgreement),                "-   ?   =   =   =   ?"),
+    ("R11", "employment contract",      |s| s.without(E::EmploymentContract),                "-   -   -   -   -   -"),
+    ("R12", "placer licensed",          |s| s.placer_suspended(),                            "-   =   -   =   =   ="),
+    ("R13", "recruitment permit",       |s| s.with(|r| r.recruitment_permit_no.clear()),     "-   =   =   =   =   ="),
+    ("R14", "destination open",         |s| s.departing("2025-04-01").with(|r| r.destination = "KHM".into()),
+                                                                                             "-   -   -   -   ?   -"),
+    ("R15", "occupation open",          |s| s.household("DOMESTIC_WORKER", "SAU", "2023-08-01"),
+                                                                                             "-   -   -   *   -   -"),
+    ("R16", "orientation (OPP)",        |s| s.without(E::PreDepartureOrientation),           "-   ?   ?   ?   =   ?"),
+    ("R17", "card",                     |s| s.without(E::WorkerCard),                        "=   =   =   =   =   ="),
+    ("R18", "no cost",                  |s| s.charged(),                                     "=   =   =   =   =   ="),
+    ("R19", "registered with district", |s| s.without(E::DistrictRecord),                    "-   -   -   ?   =   ?"),
+    ("R20", "employer a legal entity",  |s| s.household("CARER", "TWN", "2023-08-01"),       "=   =   =   -   =   ="),
+    ("R20", "set of individuals",       |s| s.without(E::IndividualSet),                     "=   =   =   ?   =   ="),
+    ("R21", "sea crew's agreement",     |s| s.with(|r| r.sea_contract = None),               "=   =   =   =   =   -"),
+    ("R21", "seafarer's book",          |s| s.without(E::SeafarerBook),                      "=   =   =   =   =   -"),
+    ("R22", "report of arrival",        |s| s.with(|r| r.arrival_report = None),             "=   =   =   =   =   ="),
+];
+
+#[test]
+fn the_decision_table_of_the_domain_notes() {
+    use Scheme as S;
+    let schemes = [S::PToP, S::GToG, S::Ukps, S::Individual, S::ReEntry, S::SeaCrew];
+    for (id, what, without, expect) in TABLE {
+        for (scheme, sign) in schemes.into_iter().zip(expect.split_whitespace()) {
+            let assessment = without(Story::of(scheme, "2023-09-01")).assess();
+            let rows = assessment.requirements.iter().filter(|row| row.decides);
+            let decided: Vec<_> = rows.map(|row| row.id.as_str()).collect();
+            let (kind, by): (_, &[&str]) = match sign {
+                "-" => (VerdictKind::NonProcedural, &[*id]),
+                "?" => (VerdictKind::InsufficientEvidence, &[*id]),
+                // Two rows forbid a household employer to an individual worker in the Middle East.
+                "*" => (VerdictKind::NonProcedural, &["R15", "R20"]),
+                _ => (VerdictKind::Procedural, &[]),
+            };
+            assert_eq!((assessment.kind, &decided[..]), (kind, by), "{id} {what}: {scheme:?}");
+        }
+    }
+}
+
 #[test]
 fn a_complete_placement_is_procedural_in_every_scheme_served() {
     for (scheme, expect) in [
-        (Scheme::PToP, "R1+ R2+ R3+ R4+ R5+ R6+ R7+ R8+ R9+ R10+ R11+ R12+ R13+ R14+ R15+ R16+ R17+"),
-        (Scheme::GToG, "R1+ R2+ R3+ R4+ R5+ R6+ R7+ R8+ R9+ R10+ R11+ R12. R13. R14+ R15+ R16+ R17+"),
-        (Scheme::Individual, "R1+ R2+ R3+ R4+ R5+ R6+ R7+ R8+ R9+ R10. R11+ R12. R13. R14+ R15+ R16+ R17+"),
-        (Scheme::ReEntry, "R1+ R2+ R3. R4+ R5. R6. R7. R8+ R9+ R10. R11+ R12. R13. R14+ R15+ R16. R17+"),
+        (
+            Scheme::PToP,
+            "R1+ R2+ R3+ R4+ R5+ R6+ R7+ R8+ R9+ R10+ R11+ R12+ R13+ R14+ R15+ R16+ R17+ R18? R19+ R20. R21. R22+",
+        ),
+        (
+            Scheme::GToG,
+            "R1+ R2+ R3+ R4+ R5+ R6+ R7+ R8+ R9+ R10+ R11+ R12. R13. R14+ R15+ R16+ R17+ R18? R19+ R20. R21. R22+",
+        ),
+        (
+            Scheme::Ukps,
+            "R1+ R2+ R3+ R4+ R5+ R6+ R7+ R8+ R9+ R10. R11+ R12+ R13. R14+ R15+ R16+ R17+ R18? R19+ R20. R21. R22+",
+        ),
+        (
+            Scheme::SeaCrew,
+            "R1+ R2+ R3+ R4+ R5+ R6. R7. R8+ R9+ R10+ R11+ R12. R13. R14+ R15+ R16+ R17+ R18? R19+ R20. R21+ R22+",
+        ),
+        (
+            Scheme::Individual,
+            "R1+ R2+ R3+ R4+ R5+ R6+ R7+ R8+ R9+ R10. R11+ R12. R13. R14+ R15+ R16+ R17+ R18? R19+ R20+ R21. R22+",
+        ),
+        (
+            Scheme::ReEntry,
+            "R1+ R2+ R3. R4+ R5. R6. R7. R8+ R9+ R10. R11+ R12. R13. R14+ R15+ R16. R17+ R18? R19. R20. R21. R22+",
+        ),
     ] {
         let assessment = Story::of(scheme, "2023-09-01").assess();
         assert_eq!(line(&assessment), "PROCEDURAL", "{scheme:?}");
         assert_eq!(states(&assessment), expect, "{scheme:?}");
     }
-}
-
-#[test]
-fn a_missing_piece_means_what_the_table_says() {
-    use Scheme::{GToG, Individual, PToP, ReEntry};
-    for (kind, scheme, expect) in [
-        (E::IdentityCheck, PToP, "INSUFFICIENT_EVIDENCE [R2 UNKNOWN] ask:dukcapil"),
-        (E::CompetenceCertificate, PToP, "NON_PROCEDURAL [R3 NOT_MET]"),
-        (E::CompetenceCertificate, Individual, "INSUFFICIENT_EVIDENCE [R3 UNKNOWN] ask:kp2mi"),
-        (E::CompetenceCertificate, ReEntry, "PROCEDURAL"),
-        (E::Medical, PToP, "NON_PROCEDURAL [R4 NOT_MET]"),
-        (E::Psychology, PToP, "NON_PROCEDURAL [R4 NOT_MET]"),
-        (E::Medical, ReEntry, "INSUFFICIENT_EVIDENCE [R4 UNKNOWN] ask:kemenkes"),
-        (E::SocialSecurity, PToP, "NON_PROCEDURAL [R5 NOT_MET]"),
-        (E::SocialSecurity, ReEntry, "PROCEDURAL"),
-        (E::MaritalStatus, PToP, "NON_PROCEDURAL [R6 NOT_MET]"),
-        (E::FamilyPermission, Individual, "NON_PROCEDURAL [R7 NOT_MET]"),
-        (E::FamilyPermission, ReEntry, "PROCEDURAL"),
-        (E::Passport, PToP, "INSUFFICIENT_EVIDENCE [R8 UNKNOWN] ask:imipas"),
-        (E::Visa, PToP, "NON_PROCEDURAL [R9 NOT_MET]"),
-        (E::Visa, ReEntry, "INSUFFICIENT_EVIDENCE [R9 UNKNOWN] ask:kp2mi,kemlu"),
-        (E::PlacementAgreement, PToP, "NON_PROCEDURAL [R10 NOT_MET]"),
-        (E::PlacementAgreement, GToG, "INSUFFICIENT_EVIDENCE [R10 UNKNOWN] ask:kp2mi"),
-        (E::PlacementAgreement, Individual, "PROCEDURAL"),
-        (E::EmploymentContract, PToP, "NON_PROCEDURAL [R11 NOT_MET]"),
-        (E::EmploymentContract, Individual, "NON_PROCEDURAL [R11 NOT_MET]"),
-        (E::PreDepartureOrientation, PToP, "NON_PROCEDURAL [R16 NOT_MET]"),
-        (E::PreDepartureOrientation, GToG, "INSUFFICIENT_EVIDENCE [R16 UNKNOWN] ask:kp2mi"),
-        (E::WorkerCard, PToP, "PROCEDURAL"),
-        (E::WorkerCard, ReEntry, "PROCEDURAL"),
-    ] {
-        let assessment = Story::of(scheme, "2023-09-01").without(kind).assess();
-        assert_eq!(line(&assessment), expect, "{scheme:?} without {}", kind.as_str_name());
-    }
-}
-
-#[test]
-fn leave_re_entry_before_and_after_16_august_2023() {
-    let leave = |departure| Story::of(Scheme::ReEntry, departure).without(E::SocialSecurity);
-    check(&leave("2023-08-15"), "NON_PROCEDURAL [R5 NOT_MET]");
-    check(&leave("2023-08-16"), "PROCEDURAL");
-    check(&leave("2023-08-17"), "PROCEDURAL");
-    let after = leave("2023-08-17").assess();
-    let row = &after.requirements[4];
-    assert_eq!(
-        (row.rule.as_str(), after.rule_set.as_str()),
-        ("R5.leave-re-entry.2023-08-16", "id-pmi-2023-08")
-    );
-    assert_eq!(row.state(), RequirementState::NotApplicable);
-    assert!(row.reason.contains("16 August 2023") && row.reason_id.contains("16 Agustus 2023"));
-    check(&leave("2023-08-17").at("2023-08-15"), "NON_PROCEDURAL [R5 NOT_MET] NOT_DEPARTED");
-}
-
-#[test]
-fn a_domestic_worker_to_the_emirates_before_and_after_1_july_2015() {
-    let maid = |signed| Story::of(Scheme::PToP, "2015-08-01").household("DOMESTIC_WORKER", "ARE", signed);
-    check(&maid("2015-06-30"), "PROCEDURAL");
-    check(&maid("2015-07-02"), "NON_PROCEDURAL [R15 NOT_MET]");
-    check(&maid("2015-07-01"), "NON_PROCEDURAL [R15 NOT_MET]");
-    check(&maid(""), "INSUFFICIENT_EVIDENCE [R15 UNKNOWN] ask:kp2mi");
-    let kept = maid("2015-06-30").assess();
-    assert_eq!(kept.requirements[14].rule, "R15.grandfathered.kepmenaker-260-2015");
-    check(
-        &Story::of(Scheme::PToP, "2015-06-20").household("DOMESTIC_WORKER", "ARE", "2015-06-01"),
-        "PROCEDURAL",
-    );
-    // Renewed since, back from leave years later.
-    check(
-        &Story::of(Scheme::ReEntry, "2024-02-01").household("DOMESTIC_WORKER", "SAU", "2014-03-01"),
-        "PROCEDURAL",
-    );
-    // A legal entity there, and a household elsewhere, are not covered.
-    check(&p_to_p().with(|record| record.destination = "SAU".into()), "PROCEDURAL");
-    check(&p_to_p().household("DOMESTIC_WORKER", "HKG", "2023-08-01"), "PROCEDURAL");
-    check(
-        &p_to_p().household("DOMESTIC_WORKER", "IRN", "2023-08-01"),
-        "INSUFFICIENT_EVIDENCE [R15 UNKNOWN] ask:kp2mi",
-    );
-    check(
-        &p_to_p().household("CARER", "QAT", "2023-08-01").with(|record| record.employer = None),
-        "INSUFFICIENT_EVIDENCE [R15 UNKNOWN] ask:kp2mi",
-    );
-}
-
-#[test]
-fn a_household_employer_is_closed_to_individual_workers() {
-    let alone = Story::of(Scheme::Individual, "2023-09-01").household("CARER", "TWN", "2023-08-01");
-    check(&alone, "NON_PROCEDURAL [R15 NOT_MET]");
-    assert_eq!(alone.assess().requirements[14].legal_source, "UU 18/2017 art. 63");
 }
 
 #[test]
@@ -193,34 +184,6 @@ fn a_tourist_visa_does_not_allow_work() {
     check(&visa("TOURIST"), "NON_PROCEDURAL [R9 NOT_MET]");
     check(&visa("ON_ARRIVAL"), "INSUFFICIENT_EVIDENCE [R9 UNKNOWN] ask:kp2mi,kemlu");
     check(&visa(""), "INSUFFICIENT_EVIDENCE [R9 UNKNOWN] ask:kp2mi,kemlu");
-    let myawaddy = Story::of(Scheme::PToP, "2025-04-01")
-        .with(|record| record.destination = "THA".into())
-        .piece(E::Visa, |piece| piece.detail = "TOURIST".into())
-        .piece(E::Passport, |piece| piece.detail = "TOURIST".into());
-    check(&myawaddy, "NON_PROCEDURAL [R9 NOT_MET] [R14 NOT_MET] PASSPORT_FOR_TOURISM");
-}
-
-#[test]
-fn a_seventeen_year_old_is_a_child_at_departure() {
-    // The NIK was altered: it says 1999.
-    check(
-        &p_to_p().birth("2005-10-02", "3201010210990001"),
-        "NON_PROCEDURAL [R1 NOT_MET] NIK_DATE_MISMATCH CHILD_AT_DEPARTURE",
-    );
-    check(&p_to_p().birth("2005-09-01", "3201010109050001"), "PROCEDURAL");
-    check(
-        &p_to_p().birth("2005-09-02", "3201010209050001"),
-        "NON_PROCEDURAL [R1 NOT_MET] CHILD_AT_DEPARTURE",
-    );
-    // One source is enough to think of a child, not enough to say the placement was illegal.
-    let mut disputed = p_to_p();
-    let mut claim = disputed.facts.claims[0].clone();
-    claim.value.birth_date = "2006-06-12".into();
-    disputed.facts.claims.push(claim);
-    check(
-        &disputed,
-        "INSUFFICIENT_EVIDENCE [R1 UNKNOWN] NIK_DATE_MISMATCH BIRTH_DATES_DIFFER CHILD_AT_DEPARTURE ask:dukcapil",
-    );
 }
 
 #[test]
@@ -291,14 +254,6 @@ fn a_forged_document_is_not_healed_by_its_own_copy_but_by_a_later_one() {
 
 #[test]
 fn the_card_never_decides() {
-    let expired = Story::of(Scheme::PToP, "2024-01-10")
-        .piece(E::WorkerCard, |piece| piece.valid_until = "2025-06-30".into())
-        .piece(E::EmploymentContract, |piece| piece.valid_until = "2026-12-31".into());
-    // Permen 34/2025: re-registration within a year.
-    let assessment = expired.assess();
-    assert_eq!(line(&assessment), "PROCEDURAL CARD_EXPIRED CARD_GRACE");
-    assert_eq!(assessment.post_departure, "ACTIVE");
-    check(&expired.at("2025-08-01"), "PROCEDURAL CARD_EXPIRED");
     for result in [EvidenceResult::Invalid, EvidenceResult::Revoked, EvidenceResult::Unverified] {
         check(&p_to_p().piece(E::WorkerCard, |piece| piece.result = result as i32), "PROCEDURAL");
     }
@@ -308,8 +263,8 @@ fn the_card_never_decides() {
 fn nobody_is_non_procedural_for_being_unknown() {
     let unknown = Story { facts: simpul_legality::Facts::default(), valid_at: None }.assess();
     assert!(line(&unknown).starts_with("INSUFFICIENT_EVIDENCE [R1 UNKNOWN] [R2 UNKNOWN]"));
-    assert!(line(&unknown).ends_with("[R16 UNKNOWN] ask:kp2mi"), "R17 does not decide");
-    assert_eq!(unknown.requirements.len(), 17);
+    assert!(line(&unknown).ends_with("[R21 UNKNOWN] ask:kp2mi"), "R22 does not decide");
+    assert_eq!(unknown.requirements.len(), 22);
     for category in [StayCategory::Worker, StayCategory::Tourist, StayCategory::Unspecified] {
         assert!(line(&Story::met_as(category).assess()).ends_with("ask:kp2mi"));
     }
@@ -326,8 +281,11 @@ fn students_officials_refugees_investors_and_self_employed_are_no_migrant_worker
     }
     // The newest stay counts, and a placement counts more than any stay.
     let mut worker_now = Story::met_as(S::Student);
-    let newer =
-        simpul_legality::StayFact { category: S::Worker, contact_date: Some(support::date("2025-12-24")) };
+    let newer = simpul_legality::StayFact {
+        category: S::Worker,
+        contact_date: Some(support::date("2025-12-24")),
+        country: String::new(),
+    };
     worker_now.facts.stays.push(sourced(newer, 6));
     assert!(line(&worker_now.assess()).ends_with("ask:kp2mi"));
     let mut placed = p_to_p();
@@ -337,8 +295,8 @@ fn students_officials_refugees_investors_and_self_employed_are_no_migrant_worker
 
 #[test]
 fn schemes_and_days_without_rules_are_left_open() {
-    for scheme in [Scheme::SeaCrew, Scheme::Ukps, Scheme::Unspecified] {
-        let assessment = Story::of(scheme, "2023-09-01").assess();
+    {
+        let assessment = Story::of(Scheme::Unspecified, "2023-09-01").assess();
         assert!(line(&assessment).ends_with("ask:kp2mi"), "{}", line(&assessment));
         assert_eq!(
             assessment.requirements[0].reason,
@@ -414,6 +372,9 @@ fn every_requirement_cites_its_evidence_rule_and_law() {
     for row in &assessment.requirements {
         assert!(!row.legal_source.is_empty() && !row.rule.is_empty(), "{}", row.id);
         assert!(!row.reason.contains(['{', '?']) && !row.reason_id.contains(['{', '?']), "{}", row.reason);
+        if row.state() == RequirementState::NotApplicable {
+            continue;
+        }
         assert_eq!((row.source.as_str(), row.observed_at_us), ("kp2mi", 1_700_000_000_000_000), "{}", row.id);
         let position = match row.id.as_str() {
             "R12" => 3,

@@ -17,10 +17,12 @@ use std::fmt;
 mod mrz;
 mod nik;
 mod number;
+mod vessel;
 
 pub use mrz::{Mrz, MrzWarning};
 pub use nik::Nik;
 pub use number::{CardNumber, Passport};
+pub use vessel::imo_number_is_valid;
 
 /// Why text is not the identifier it was said to be. Never holds the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

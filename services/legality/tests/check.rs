@@ -26,7 +26,7 @@ async fn qry_1_a_verdict_carries_the_index_of_its_durable_access_entry() {
     assert_eq!((verdict.valid_at.as_str(), verdict.rule_set.as_str()), ("2023-09-01", "id-pmi-2023-08"));
     assert_eq!((verdict.agency.as_str(), verdict.purpose.as_str()), ("kbri-yangon", "VERIFY_LEGALITY"));
     assert_eq!((verdict.destination.as_str(), verdict.version, verdict.position), ("TWN", 1, 3));
-    assert_eq!(verdict.requirements.len(), 17);
+    assert_eq!(verdict.requirements.len(), 22);
     assert_eq!(verdict.requirements[0].source, "kp2mi");
     assert_eq!(verdict.requirements[11].evidence_position, Some(0));
 

@@ -99,6 +99,64 @@ static PLACEMENT: Message = Message {
         field(11, "evidence", Repeated(64), Rule::Message(&EVIDENCE)),
         field(12, "first_departure_date", Optional, Date),
         field(13, "contract_signed_on", Optional, Date),
+        field(14, "costs", Repeated(64), Rule::Message(&COST)),
+        field(15, "sea_contract", Optional, Rule::Message(&SEA_CONTRACT)),
+        field(16, "arrival_report", Optional, Rule::Message(&ARRIVAL)),
+        field(17, "contract_changes", Repeated(64), Rule::Message(&CHANGE)),
+    ],
+    ordered: &[],
+};
+
+static COST: Message = Message {
+    name: "simpul.registry.v1.CostCharged",
+    fields: &[
+        field(1, "kind", Required, Enum(11)),
+        field(2, "amount_idr", Required, Rule::Number),
+        field(3, "means", Optional, Enum(4)),
+        field(4, "charged_by", Optional, NAME),
+        field(5, "charged_on", Optional, Date),
+    ],
+    ordered: &[],
+};
+
+static SEA_CONTRACT: Message = Message {
+    name: "simpul.registry.v1.SeaContract",
+    fields: &[
+        field(1, "vessel_name", Optional, NAME),
+        field(2, "imo_number", Optional, Rule::ImoNumber),
+        field(3, "registry_no", Optional, CODE),
+        field(4, "flag", Optional, Country),
+        field(5, "rank", Optional, CODE),
+        field(6, "hours_per_day_max", Optional, Rule::Number),
+        field(7, "hours_per_week_max", Optional, Rule::Number),
+        field(8, "wage_month", Optional, Rule::Number),
+        field(9, "wage_currency", Optional, CODE),
+        field(10, "repatriation_by", Optional, NAME),
+        field(11, "endorsed_by", Optional, NAME),
+        field(12, "endorsed_on", Optional, Date),
+        field(13, "seafarer_code", Optional, CODE),
+    ],
+    ordered: &[],
+};
+
+static ARRIVAL: Message = Message {
+    name: "simpul.registry.v1.ArrivalReport",
+    fields: &[
+        field(1, "reported_on", Required, Date),
+        field(2, "channel", Optional, CODE),
+        field(3, "mission", Optional, NAME),
+    ],
+    ordered: &[],
+};
+
+static CHANGE: Message = Message {
+    name: "simpul.registry.v1.ContractChange",
+    fields: &[
+        field(1, "changed_on", Required, Date),
+        field(2, "kind", Required, Enum(4)),
+        field(3, "recorded_by", Optional, NAME),
+        field(4, "destination", Optional, Country),
+        field(5, "employer", Optional, NAME),
     ],
     ordered: &[],
 };
@@ -116,7 +174,7 @@ static EMPLOYER: Message = Message {
 static EVIDENCE: Message = Message {
     name: "simpul.registry.v1.Evidence",
     fields: &[
-        field(1, "kind", Required, Enum(15)),
+        field(1, "kind", Required, Enum(17)),
         field(2, "number", Optional, CODE),
         field(3, "issuer", Optional, NAME),
         field(4, "issued_on", Optional, Date),
@@ -132,7 +190,7 @@ static LICENCE: Message = Message {
     name: "simpul.registry.v1.LicenceRecorded",
     fields: &[
         field(1, "licence_no", Required, CODE),
-        field(2, "kind", Required, Enum(2)),
+        field(2, "kind", Required, Enum(3)),
         field(3, "holder", Required, NAME),
         field(4, "valid_from", Required, Date),
         field(5, "valid_until", Required, Date),

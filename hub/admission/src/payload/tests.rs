@@ -77,6 +77,17 @@ fn what_breaks_a_rule_is_told_by_its_path() {
         ("evidence: at most 64 times", |placement| {
             placement.evidence = vec![placement.evidence[0].clone(); 65];
         }),
+        ("costs[0].amount_idr: required", |placement| {
+            let kind = registry::CostKind::Ticket as i32;
+            placement.costs = vec![registry::CostCharged { kind, ..Default::default() }];
+        }),
+        ("sea_contract.imo_number: an IMO number of 7 digits with its check digit", |placement| {
+            let imo_number = "9074728".into();
+            placement.sea_contract = Some(registry::SeaContract { imo_number, ..Default::default() });
+        }),
+        ("contract_changes[0].changed_on: required", |placement| {
+            placement.contract_changes = vec![Default::default()];
+        }),
         ("occupation: at most 128 bytes", |placement| placement.occupation = "X".repeat(129)),
     ];
     for (expected, change) in cases {

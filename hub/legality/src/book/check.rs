@@ -8,7 +8,7 @@ use simpul_types::AgencyCode;
 
 use super::{
     Check, Requirement, Rule, RuleBook,
-    model::{File, Names},
+    model::{File, List, Names, SeaPart, SeaParts},
 };
 
 pub(super) fn assemble(file: File) -> Result<RuleBook, String> {
@@ -25,7 +25,7 @@ pub(super) fn assemble(file: File) -> Result<RuleBook, String> {
                 return Err(format!("rule `{}` stands twice", rule.rule));
             }
             dates(rule, &starts)?;
-            expand(rule, &file.area)?;
+            expand(rule, &file.list)?;
         }
         check(&requirement)?;
         by_id.insert(requirement.id.clone(), requirement);
@@ -50,6 +50,7 @@ pub(super) fn assemble(file: File) -> Result<RuleBook, String> {
         after_departure: file.after_departure,
         texts: file.texts,
         names: names(file.names)?,
+        sea_parts: sea_parts(file.sea_parts)?,
     })
 }
 
@@ -90,24 +91,33 @@ fn dates(rule: &Rule, starts: &BTreeSet<Date>) -> Result<(), String> {
     }
 }
 
-/// Replaces `@name` by the states of the area.
-fn expand(rule: &mut Rule, areas: &BTreeMap<String, Vec<String>>) -> Result<(), String> {
-    let mut states = Vec::new();
-    for destination in std::mem::take(&mut rule.when.destinations) {
-        match destination.strip_prefix('@') {
-            Some(name) => {
-                let area = areas.get(name).ok_or_else(|| format!("{}: no area `{name}`", rule.rule))?;
-                states.extend(area.iter().cloned());
+/// Replaces `@name` by the codes of the list.
+fn expand(rule: &mut Rule, lists: &BTreeMap<String, List>) -> Result<(), String> {
+    for codes in [&mut rule.when.destinations, &mut rule.when.occupations] {
+        let mut expanded = Vec::new();
+        for code in std::mem::take(codes) {
+            match code.strip_prefix('@') {
+                Some(name) => {
+                    let list = lists.get(name).ok_or_else(|| format!("{}: no list `{name}`", rule.rule))?;
+                    expanded.extend(list.codes.iter().cloned());
+                }
+                None => expanded.push(code),
             }
-            None => states.push(destination),
         }
+        *codes = expanded;
     }
     let right = |state: &String| state.len() == 3 && state.bytes().all(|byte| byte.is_ascii_uppercase());
-    if let Some(wrong) = states.iter().find(|state| !right(state)) {
+    if let Some(wrong) = rule.when.destinations.iter().find(|state| !right(state)) {
         return Err(format!("{}: `{wrong}` is no code of a country or area", rule.rule));
     }
-    rule.when.destinations = states;
     Ok(())
+}
+
+fn sea_parts(parts: SeaParts) -> Result<SeaParts, String> {
+    match SeaPart::ALL.iter().find(|part| !parts.contains_key(part)) {
+        Some(part) => Err(format!("sea_parts: {part:?} has no name")),
+        None => Ok(parts),
+    }
 }
 
 fn agencies(place: &str, codes: &[String]) -> Result<(), String> {

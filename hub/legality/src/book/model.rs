@@ -21,10 +21,22 @@ pub(super) struct File {
     pub(super) card_grace: Vec<CardGrace>,
     pub(super) texts: Texts,
     pub(super) names: BTreeMap<String, Bilingual>,
+    pub(super) sea_parts: SeaParts,
     #[serde(default)]
-    pub(super) area: BTreeMap<String, Vec<String>>,
+    pub(super) list: BTreeMap<String, List>,
     #[serde(rename = "requirement")]
     pub(super) requirements: Vec<Requirement>,
+}
+
+/// Codes that rules name as `@name`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct List {
+    pub(super) codes: Vec<String>,
+    #[allow(dead_code, reason = "for the reader of the file")]
+    source: String,
+    #[allow(dead_code, reason = "for the reader of the file")]
+    confidence: Confidence,
 }
 
 /// A sentence or name in both languages.
@@ -171,7 +183,7 @@ pub(crate) struct Rule {
 pub(crate) struct When {
     #[serde(default, deserialize_with = "schemes")]
     pub(crate) schemes: Vec<v1::Scheme>,
-    /// ISO 3166-1 alpha-3; `@name` of an area until the book is assembled.
+    /// ISO 3166-1 alpha-3; `@name` of a list until the book is assembled, as with the occupations.
     #[serde(default)]
     pub(crate) destinations: Vec<String>,
     #[serde(default)]
@@ -221,7 +233,59 @@ pub(crate) enum Check {
         #[serde(default)]
         for_the_destination: bool,
     },
+    /// Nothing forbidden may have been charged to the worker. Raises OVERCHARGE and DEBT_BONDAGE_INDICATOR.
+    Cost {
+        /// Kinds of cost that are forbidden; empty: any.
+        #[serde(default, deserialize_with = "cost_kinds")]
+        forbidden: Vec<registry::CostKind>,
+        /// Ways to pay that tie the worker.
+        #[serde(deserialize_with = "many_means")]
+        debt: Vec<registry::CostMeans>,
+    },
+    /// The sea crew's agreement must name what is asked, and the documents must be good. Working time beyond the limits
+    /// raises EXPLOITATION_INDICATOR_HOURS.
+    SeaContract {
+        documents: Vec<Need>,
+        /// NOT_MET without these.
+        must_name: Vec<SeaPart>,
+        /// UNKNOWN without these.
+        leaves_open: Vec<SeaPart>,
+        hours_per_day_max: u32,
+        hours_per_week_max: u32,
+    },
+    /// Has the worker reported the arrival? Raises NOT_YET_REPORTED.
+    ArrivalReport,
 }
+
+/// What a sea crew's agreement names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs, reason = "the names are the parts")]
+pub(crate) enum SeaPart {
+    VesselName,
+    /// IMO number, or the number in the flag state's register.
+    ShipNumber,
+    Flag,
+    Rank,
+    Wage,
+    Repatriation,
+    Endorsement,
+}
+
+impl SeaPart {
+    pub(super) const ALL: [Self; 7] = [
+        Self::VesselName,
+        Self::ShipNumber,
+        Self::Flag,
+        Self::Rank,
+        Self::Wage,
+        Self::Repatriation,
+        Self::Endorsement,
+    ];
+}
+
+/// Names of the parts of a sea crew's agreement.
+pub(crate) type SeaParts = BTreeMap<SeaPart, Bilingual>;
 
 /// One document that a rule asks for.
 #[derive(Debug, Deserialize)]
@@ -290,6 +354,15 @@ pub(crate) struct Texts {
     pub(crate) licence_other_company: Bilingual,
     pub(crate) licence_other_destination: Bilingual,
     pub(crate) licence_unclear: Bilingual,
+    pub(crate) cost_none: Bilingual,
+    pub(crate) cost_allowed: Bilingual,
+    pub(crate) cost_charged: Bilingual,
+    pub(crate) sea_met: Bilingual,
+    pub(crate) sea_missing: Bilingual,
+    pub(crate) sea_lacks: Bilingual,
+    pub(crate) arrival_reported: Bilingual,
+    pub(crate) arrival_open: Bilingual,
+    pub(crate) arrival_not_due: Bilingual,
 }
 
 /// Names of the kinds of evidence, by number of the kind.
@@ -327,3 +400,5 @@ by_name!(employer, employers, registry::EmployerKind);
 by_name!(evidence_kind, evidence_kinds, registry::EvidenceKind);
 by_name!(licence_kind, licence_kinds, registry::LicenceKind);
 by_name!(stay, stays, StayCategory);
+by_name!(cost_kind, cost_kinds, registry::CostKind);
+by_name!(means, many_means, registry::CostMeans);

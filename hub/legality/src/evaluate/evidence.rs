@@ -40,7 +40,7 @@ struct Judged<'a> {
     state: RequirementState,
     weight: Weight,
     text: &'a Bilingual,
-    limit: Option<Limit>,
+    limit: Option<Limit<'a>>,
 }
 
 fn one<'a>(

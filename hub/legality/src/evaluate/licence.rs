@@ -32,7 +32,9 @@ pub(super) fn judge<'a>(case: &Case<'a>, requirement: &'a Requirement, wanted: &
         origin: None,
     };
     let (number, licence) = match wanted.kind {
-        LicenceKind::Sip3mi => (&case.record.placer_licence_no, &case.episode.placer),
+        LicenceKind::Sip3mi | LicenceKind::UkpsPermit => {
+            (&case.record.placer_licence_no, &case.episode.placer)
+        }
         LicenceKind::Sip2mi => (&case.record.recruitment_permit_no, &case.episode.permit),
         LicenceKind::Unspecified => return case.no_rule(requirement),
     };
@@ -49,7 +51,7 @@ pub(super) fn judge<'a>(case: &Case<'a>, requirement: &'a Requirement, wanted: &
     }
 }
 
-type Defect<'a> = ((RequirementState, Weight), &'a Bilingual, Option<Limit>);
+type Defect<'a> = ((RequirementState, Weight), &'a Bilingual, Option<Limit<'a>>);
 
 /// The first thing that is wrong with it, the gravest first.
 fn defect<'a>(case: &Case<'a>, licence: &LicenceRecorded, wanted: &Wanted) -> Option<Defect<'a>> {

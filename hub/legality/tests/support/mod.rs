@@ -6,8 +6,8 @@ use simpul_legality::{Assessment, Facts, PlacementFacts, RuleBook, Sourced, Stay
 use simpul_proto::{
     embassy::StayCategory,
     registry::{
-        Employer, EmployerKind, Evidence, EvidenceKind, EvidenceResult, LicenceKind, LicenceRecorded,
-        PlacementRecorded, PlacementStatus,
+        ArrivalReport, CostCharged, CostKind, Employer, EmployerKind, Evidence, EvidenceKind, EvidenceResult,
+        LicenceKind, LicenceRecorded, PlacementRecorded, PlacementStatus, SeaContract, Suspension,
     },
     v1::{PersonClaim, RequirementState, Scheme},
 };
@@ -49,6 +49,28 @@ pub fn licence(kind: LicenceKind, number: &str) -> LicenceRecorded {
         valid_until: "2029-12-31".into(),
         parent_licence_no: if kind == LicenceKind::Sip2mi { "SIP3MI 12/2015".into() } else { String::new() },
         ..LicenceRecorded::default()
+    }
+}
+
+/// A mission met the person there on that day.
+pub fn met_in(country: &str, day: &str) -> Sourced<StayFact> {
+    let (category, contact_date, country) = (StayCategory::Worker, Some(date(day)), country.into());
+    sourced(StayFact { category, contact_date, country }, 20)
+}
+
+fn sea_contract() -> SeaContract {
+    SeaContract {
+        vessel_name: "MV Contoh Samudra".into(),
+        imo_number: "9074729".into(),
+        flag: "TWN".into(),
+        rank: "AB".into(),
+        hours_per_day_max: 12,
+        hours_per_week_max: 70,
+        wage_month: 550,
+        wage_currency: "USD".into(),
+        repatriation_by: "owner".into(),
+        endorsed_by: "KSOP Contoh".into(),
+        ..SeaContract::default()
     }
 }
 
@@ -101,7 +123,9 @@ impl Story {
             EvidenceKind::EmploymentContract | EvidenceKind::Visa => evidence(kind, &before(20), &after),
             _ => evidence(kind, &before(30), ""),
         });
-        let placed = matches!(scheme, Scheme::PToP);
+        let placed = matches!(scheme, Scheme::PToP | Scheme::Ukps);
+        let kind = if scheme == Scheme::Ukps { LicenceKind::UkpsPermit } else { LicenceKind::Sip3mi };
+        let reported_on = departs.checked_add(jiff::Span::new().days(9)).expect("in range").to_string();
         let person = PersonClaim {
             nik: "3201015206750001".into(),
             name: "Melati Rekaan".into(),
@@ -121,12 +145,14 @@ impl Story {
             status: PlacementStatus::Departed as i32,
             evidence: pieces.collect(),
             contract_signed_on: before(20),
+            sea_contract: (scheme == Scheme::SeaCrew).then(sea_contract),
+            arrival_report: Some(ArrivalReport { reported_on, ..ArrivalReport::default() }),
             ..PlacementRecorded::default()
         };
         let placement = PlacementFacts {
             reference: "p1".into(),
             placement: sourced(placement, 10),
-            placer: placed.then(|| sourced(licence(LicenceKind::Sip3mi, "SIP3MI 12/2015"), 3)),
+            placer: placed.then(|| sourced(licence(kind, "SIP3MI 12/2015"), 3)),
             permit: placed.then(|| sourced(licence(LicenceKind::Sip2mi, "SIP2MI 7/2023"), 4)),
         };
         let facts = Facts {
@@ -140,7 +166,7 @@ impl Story {
 
     /// A person that a mission met and nobody placed.
     pub fn met_as(category: StayCategory) -> Self {
-        let stay = StayFact { category, contact_date: Some(date("2025-11-02")) };
+        let stay = StayFact { category, contact_date: Some(date("2025-11-02")), country: String::new() };
         let person = PersonClaim { name: "Bayu Rekaan".into(), ..PersonClaim::default() };
         let facts = Facts {
             found: true,
@@ -192,6 +218,28 @@ impl Story {
             claim.nik = nik.into();
         }
         self
+    }
+
+    /// The placer, where there is one, is suspended from before departure on.
+    pub fn placer_suspended(mut self) -> Self {
+        if let Some(placer) = &mut self.facts.placements[0].placer {
+            let suspension = Suspension { from: "2023-08-20".into(), ..Suspension::default() };
+            placer.value.suspensions = vec![suspension];
+        }
+        self
+    }
+
+    /// The worker paid for being placed.
+    pub fn charged(self) -> Self {
+        let kind = CostKind::PlacementFee as i32;
+        let cost = CostCharged { kind, amount_idr: 9_000_000, ..CostCharged::default() };
+        self.with(|record| record.costs = vec![cost])
+    }
+
+    /// Everything as before, but departing on another day.
+    pub fn departing(self, day: &str) -> Self {
+        let other = Self::of(self.facts.placements[0].placement.value.scheme(), day);
+        Self { valid_at: self.valid_at, ..other }
     }
 
     pub fn at(mut self, day: &str) -> Self {

@@ -103,9 +103,9 @@ impl ReadModels {
                 }),
                 Payload::Intake(intake) => {
                     let contact_date = intake.contact_date.parse::<Date>().ok();
-                    facts
-                        .stays
-                        .push(snapshot.sourced(StayFact { category: intake.stay_category(), contact_date })?);
+                    let category = intake.stay_category();
+                    let country = intake.location_country;
+                    facts.stays.push(snapshot.sourced(StayFact { category, contact_date, country })?);
                 }
                 _ => {}
             }

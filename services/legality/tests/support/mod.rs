@@ -15,8 +15,8 @@ use simpul_projection::{Handle, ReadModels, StateKeys};
 use simpul_proto::{
     directory,
     registry::{
-        Evidence, EvidenceKind, EvidenceResult, LicenceKind, LicenceRecorded, PlacementRecorded,
-        PlacementStatus,
+        ArrivalReport, Evidence, EvidenceKind, EvidenceResult, LicenceKind, LicenceRecorded,
+        PlacementRecorded, PlacementStatus,
     },
     v1::{AccessEntry, CheckRequest, PersonClaim, Scheme, Verdict, check_request::Subject},
 };
@@ -279,6 +279,7 @@ pub fn placement() -> PlacementRecorded {
         status: PlacementStatus::Departed as i32,
         evidence: evidence.collect(),
         contract_signed_on: "2023-08-01".into(),
+        arrival_report: Some(ArrivalReport { reported_on: "2023-09-10".into(), ..ArrivalReport::default() }),
         ..PlacementRecorded::default()
     }
 }
