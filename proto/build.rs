@@ -15,6 +15,8 @@ const FILES: &[&str] = &[
     "simpul/registry/v1/registry.proto",
     "simpul/police/v1/police.proto",
     "simpul/embassy/v1/embassy.proto",
+    "simpul/nrm/v1/nrm.proto",
+    "simpul/shelter/v1/shelter.proto",
     "simpul/immigration/v1/immigration.proto",
     "simpul/prevention/v1/prevention.proto",
     "simpul/complaint/v1/complaint.proto",
@@ -32,6 +34,8 @@ const FILES: &[&str] = &[
 
 /// Packages whose messages have no `Debug` at all: nobody prints a payload.
 const UNPRINTED: &[&str] = &[
+    "simpul.nrm.v1",
+    "simpul.shelter.v1",
     "simpul.immigration.v1",
     "simpul.prevention.v1",
     "simpul.complaint.v1",

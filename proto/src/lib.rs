@@ -28,6 +28,8 @@ pub use generated::simpul::health::v1 as health;
 pub use generated::simpul::immigration::v1 as immigration;
 /// Package `simpul.justice.v1`.
 pub use generated::simpul::justice::v1 as justice;
+/// Package `simpul.nrm.v1`.
+pub use generated::simpul::nrm::v1 as nrm;
 /// Package `simpul.organisation.v1`.
 pub use generated::simpul::organisation::v1 as organisation;
 /// Payloads of the police, package `simpul.police.v1`.
@@ -38,6 +40,8 @@ pub use generated::simpul::prevention::v1 as prevention;
 pub use generated::simpul::registry::v1 as registry;
 /// Package `simpul.returns.v1`.
 pub use generated::simpul::returns::v1 as returns;
+/// Package `simpul.shelter.v1`.
+pub use generated::simpul::shelter::v1 as shelter;
 /// Package `simpul.social.v1`.
 pub use generated::simpul::social::v1 as social;
 /// Package `simpul.statistics.v1`.

@@ -20,7 +20,7 @@ pub fn code(reason: RejectReason) -> Code {
         R::UnknownKey | R::BadSignature | R::IdentityMismatch => Code::Unauthenticated,
         R::PolicyDenied => Code::PermissionDenied,
         R::SubmissionIdReused | R::EventIdReused => Code::AlreadyExists,
-        R::SequenceGap | R::SequenceFork | R::WrongExpectedVersion => Code::Aborted,
+        R::SequenceGap | R::SequenceFork | R::WrongExpectedVersion | R::OutOfOrder => Code::Aborted,
         R::QueueFull | R::QuotaExceeded | R::DiskFull => Code::ResourceExhausted,
         R::Draining | R::LogPoisoned => Code::Unavailable,
         R::BrokenChain => Code::DataLoss,

@@ -1,11 +1,12 @@
 //! Stage 5: is it new, and does it follow on what the log holds? Under one short lock together with the
 //! Appender's `enqueue`, so that nothing comes between the question and the place in the log. Nothing here
-//! waits for the disk.
+//! waits for the disk but `order`, once for a stream that it has not met since the start.
 //!
 //! ```text
 //! submission id known ─▶ Known       the first receipt, or SUBMISSION_ID_REUSED     (LOG-4, settled in `replay`)
 //! an event id known   ─▶ Replayed    the first receipt, EVENT_ID_REUSED or SEQUENCE_FORK
 //! sequence            ─▶ SEQUENCE_GAP, SEQUENCE_FORK
+//! what may follow what ─▶ OUT_OF_ORDER               (`order`)
 //! stream versions     ─▶ WRONG_EXPECTED_VERSION
 //! otherwise           ─▶ New         enqueued
 //! ```
@@ -16,14 +17,17 @@ use std::{
 };
 
 use bytes::Bytes;
-use simpul_log::{AppendError, Appender, Assigned, Draft, Ticket};
+use simpul_log::{AppendError, Appender, Assigned, Draft, Reader, Ticket};
 use simpul_policy::{Directory, DirectoryError};
 use simpul_types::{
     Event, ExpectedVersion, Leaf, LeafIndex, Position, RejectReason, Rejection, StreamName, Submission,
     Timestamp,
 };
 
-use crate::validate::Validated;
+use crate::{
+    order::{self, Order},
+    validate::Validated,
+};
 
 /// The one way into the log.
 pub(crate) struct Gate(Mutex<State>);
@@ -34,6 +38,8 @@ struct State {
     /// The directory with every directory event that was enqueued, committed or not: what the next one builds
     /// on.
     ahead: Arc<Directory>,
+    order: Order,
+    reader: Reader,
 }
 
 /// What the gate found.
@@ -66,8 +72,13 @@ pub(crate) enum Passed {
 }
 
 impl Gate {
-    pub(crate) fn new(appender: Appender, directory: Arc<Directory>) -> Self {
-        Self(Mutex::new(State { appender: Some(appender), ahead: directory }))
+    pub(crate) fn new(appender: Appender, reader: Reader, directory: Arc<Directory>) -> Self {
+        Self(Mutex::new(State {
+            appender: Some(appender),
+            ahead: directory,
+            order: Order::default(),
+            reader,
+        }))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -101,7 +112,7 @@ impl Gate {
         now: Timestamp,
     ) -> Result<Passed, Rejection> {
         let mut state = self.lock();
-        let State { appender, ahead } = &mut *state;
+        let State { appender, ahead, order, reader } = &mut *state;
         let appender = appender.as_mut().ok_or_else(draining)?;
         let statement = &validated.submission().statement;
         if let Some(leaf) = appender.find_submission(&statement.submission_id) {
@@ -126,6 +137,8 @@ impl Gate {
         if let Some(next) = fork {
             return Err(forked(next));
         }
+        let agency = &statement.sender.agency;
+        order.check(appender, reader, agency, events)?;
         check_versions(appender, events)?;
         let directory = if validated.is_directory() {
             Some(Arc::new(apply(ahead, appender.end(), events)?))
@@ -136,7 +149,10 @@ impl Gate {
         if current.position() != validated.directory_position() {
             validated.judge_again(&current, now)?;
         }
+        let (agency, first) = (validated.submission().statement.sender.agency.clone(), appender.end());
+        let ordered = order::ordered(&validated.submission().events);
         let ticket = appender.enqueue(draft(validated)).map_err(refused)?;
+        order.note(reader, first, &agency, &ordered);
         if let Some(directory) = &directory {
             *ahead = Arc::clone(directory);
         }

@@ -21,6 +21,7 @@ mod dedupe;
 mod fold;
 mod lane;
 pub mod metrics;
+mod order;
 mod payload;
 mod refuse;
 mod replay;

@@ -6,4 +6,5 @@ mod faults;
 mod fixture;
 mod lane;
 mod model;
+mod order;
 mod reasons;

@@ -212,14 +212,18 @@ fn the_whole_matrix_is_the_table_that_was_agreed() {
 }
 
 #[test]
-fn nobody_but_the_mission_sees_where_a_person_is_sheltered_and_nobody_is_sent_it() {
+fn only_missions_and_whoever_places_people_see_where_they_are_sheltered_and_nobody_is_sent_it() {
     let matrix = Matrix::new();
     for (kind, _) in KINDS {
         for view in View::ALL {
             let class = Some(FieldClass::ShelterLocation);
             let viewed = matrix.purposes(kind, Action::View, view.as_str(), class);
-            let expected = *kind == "mission" && *view == View::Case;
-            assert_eq!(viewed != "never", expected, "{kind} {view}");
+            let expected = match (*kind, *view) {
+                ("mission", View::Case) => "ASSIST REPATRIATE",
+                ("social", View::Shelter) => "SHELTER",
+                _ => "never",
+            };
+            assert_eq!(viewed, expected, "{kind} {view}");
             assert_eq!(
                 matrix.purposes(kind, Action::Publish, view.as_str(), class),
                 "never",

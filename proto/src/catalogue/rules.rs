@@ -108,11 +108,18 @@ impl EventKind {
         classes
     }
 
-    /// Whether it may stand in a stream whose newest event is of type `newest`; `None` for a new stream.
+    /// Whether its streams have an order.
+    pub fn ordered(&self) -> bool {
+        self.begins || !self.after.is_empty()
+    }
+
+    /// Whether it may stand in a stream whose newest event is of type `newest`; `None` for a new stream. What has no order
+    /// keeps out of streams that have one.
     pub fn may_follow(&self, newest: Option<&str>) -> bool {
         match newest {
             None => self.begins || self.after.is_empty(),
-            Some(newest) => (self.after.is_empty() && !self.begins) || self.after.contains(&newest),
+            Some(newest) if self.ordered() => self.after.contains(&newest),
+            Some(newest) => !super::kind(newest).is_some_and(Self::ordered),
         }
     }
 }
