@@ -135,6 +135,18 @@ impl<'a> Identifiers<'a> {
     }
 }
 
+/// Whether an event tells the identifier with this id of one of its persons.
+pub(crate) fn tells(blind: &Blind, content: &gist::Content, id: &Id) -> bool {
+    content.claims().any(|claim| {
+        let mut identifiers = Identifiers::new(blind);
+        identifiers.claim(claim);
+        if let gist::Content::Placement(placement) = content {
+            identifiers.evidence(placement);
+        }
+        identifiers.found.iter().any(|(_, found)| found == id)
+    })
+}
+
 /// A number as text; what is no text is no number.
 fn text(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).unwrap_or_default()

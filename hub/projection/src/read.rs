@@ -26,6 +26,7 @@ mod changes;
 mod directory;
 mod documents;
 mod indicators;
+mod known;
 mod open;
 mod payloads;
 mod people;
@@ -38,6 +39,9 @@ pub use people::{ConflictNote, Person, PersonId, RecordNote};
 
 /// Opened licences kept in memory: few, small, without personal data, and asked for with every placement.
 const LICENCES_KEPT: usize = 4_096;
+
+/// Everything below this is everything.
+const NOW: Position = Position::new(u64::MAX);
 
 /// The read models. Cheap to clone.
 #[derive(Clone)]

@@ -1,5 +1,6 @@
 //! `simpul legality`: ask for a verdict, check one that was kept.
 
+mod batch;
 mod check;
 mod render;
 mod verify;
@@ -14,6 +15,8 @@ use crate::connection::ConnectionArgs;
 pub enum Command {
     /// Ask the hub about one person, check the signatures, show the verdict
     Check(check::Check),
+    /// Ask about everybody of a line-up, a CSV or JSON-lines file; one answer per row, in order
+    CheckBatch(batch::CheckBatch),
     /// Check a verdict that `check --save` wrote, without the hub
     Verify(verify::Verify),
 }
@@ -26,6 +29,7 @@ pub async fn run(
 ) -> anyhow::Result<ExitCode> {
     match command {
         Command::Check(command) => check::run(command, connection, json, out).await?,
+        Command::CheckBatch(command) => return batch::run(command, connection, json, out).await,
         Command::Verify(command) => verify::run(&command, connection, json, out)?,
     }
     Ok(ExitCode::SUCCESS)

@@ -19,6 +19,7 @@ pub(crate) struct Circumstances {
     pub(crate) subject_ref: String,
     pub(crate) agency: String,
     pub(crate) purpose: String,
+    pub(crate) known_at: Option<Timestamp>,
 }
 
 /// The day it is in Jakarta. A clock outside the calendar counts as its first day.
@@ -53,6 +54,7 @@ pub(crate) fn sign(
         agency: around.agency,
         purpose: around.purpose,
         post_departure: assessment.post_departure,
+        known_at_us: around.known_at.map(Timestamp::as_us),
     };
     let bytes = verdict.encode_to_vec();
     let signature = key.sign_dsse(VERDICT_TYPE, &bytes);
@@ -61,7 +63,7 @@ pub(crate) fn sign(
         signature: signature.to_vec().into(),
         key_id: key_id.to_owned(),
     };
-    CheckResponse { signed: Some(signed) }
+    CheckResponse { signed: Some(signed), fault: None }
 }
 
 #[cfg(test)]

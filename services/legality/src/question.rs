@@ -7,7 +7,7 @@ use simpul_proto::{
     v1::{CheckRequest, check_request::Subject},
 };
 use simpul_types::{
-    Position, Purpose, RejectReason, Rejection,
+    Position, Purpose, RejectReason, Rejection, Timestamp,
     identity::{CardNumber, IdentityError, Mrz, Nik, Passport},
 };
 use tonic::Status;
@@ -26,6 +26,7 @@ pub(crate) struct Question {
     /// The person was named by a machine readable zone with a digit that does not fit.
     pub(crate) damaged_zone: bool,
     pub(crate) valid_at: Option<Date>,
+    pub(crate) known_at: Option<Timestamp>,
     pub(crate) purpose: Purpose,
     pub(crate) case_ref: String,
     pub(crate) official: String,
@@ -36,8 +37,8 @@ impl Question {
     /// Checks a request, field by field.
     ///
     /// # Errors
-    /// INVALID_ARGUMENT naming the field, never repeating it; UNIMPLEMENTED for what is not served yet.
-    pub(crate) fn read(request: &CheckRequest) -> Result<Self, Status> {
+    /// INVALID_ARGUMENT naming the field, never repeating it.
+    pub(crate) fn read(request: &CheckRequest, now: Timestamp) -> Result<Self, Status> {
         let (kind, identifier, damaged_zone) = subject(request.subject.as_ref())?;
         let purpose =
             request.purpose.parse().map_err(|_| malformed("purpose", "1 to 32 of A-Z, 0-9 and '_'"))?;
@@ -53,16 +54,16 @@ impl Question {
             "" => None,
             text => Some(day(text).ok_or_else(|| malformed("valid_at", "a day, `YYYY-MM-DD`"))?),
         };
-        if request.known_at_us.is_some() {
-            return Err(Status::unimplemented(
-                "known_at_us is not served yet: answers use all that is known now; leave it out",
-            ));
+        let known_at = request.known_at_us.map(Timestamp::from_us);
+        if known_at.is_some_and(|time| time > now) {
+            return Err(malformed("known_at_us", "a time that is not in the future"));
         }
         Ok(Self {
             kind,
             identifier,
             damaged_zone,
             valid_at,
+            known_at,
             purpose,
             case_ref: request.case_ref.clone(),
             official: official.to_owned(),
@@ -109,6 +110,8 @@ mod tests {
 
     use super::*;
 
+    const NOW: Timestamp = Timestamp::from_us(7);
+
     fn request(subject: Subject) -> CheckRequest {
         CheckRequest {
             subject: Some(subject),
@@ -124,7 +127,7 @@ mod tests {
 
     #[track_caller]
     fn refused(request: &CheckRequest, code: Code, start: &str) {
-        let Err(status) = Question::read(request) else { panic!("accepted") };
+        let Err(status) = Question::read(request, NOW) else { panic!("accepted") };
         assert_eq!(status.code(), code);
         assert!(status.message().starts_with(start), "{}", status.message());
     }
@@ -136,7 +139,7 @@ mod tests {
             (Subject::Passport("x 123 4567".into()), "X1234567"),
             (Subject::Card("e-pmi/2023-01".into()), "EPMI202301"),
         ] {
-            let question = Question::read(&request(subject)).expect("right");
+            let question = Question::read(&request(subject), NOW).expect("right");
             assert_eq!(question.identifier, expect);
         }
     }
@@ -163,17 +166,15 @@ mod tests {
         for day in ["2023-02-30", "16-08-2023", "2023-08-16T00:00:00", "today"] {
             refused(&CheckRequest { valid_at: day.into(), ..nik() }, Code::InvalidArgument, "valid_at: ");
         }
-        let damaged =
-            Question::read(&request(Subject::Mrz(zone.replace("7408122F", "7408123F")))).expect("usable");
+        let damaged = Question::read(&request(Subject::Mrz(zone.replace("7408122F", "7408123F"))), NOW)
+            .expect("usable");
         assert!(damaged.damaged_zone);
     }
 
     #[test]
-    fn what_was_known_at_a_time_is_not_served_yet() {
-        refused(
-            &CheckRequest { known_at_us: Some(1), ..nik() },
-            Code::Unimplemented,
-            "known_at_us is not served",
-        );
+    fn what_will_be_known_is_not_asked_for() {
+        refused(&CheckRequest { known_at_us: Some(8), ..nik() }, Code::InvalidArgument, "known_at_us: ");
+        let then = Question::read(&CheckRequest { known_at_us: Some(7), ..nik() }, NOW).expect("right");
+        assert_eq!(then.known_at, Some(NOW));
     }
 }

@@ -12,7 +12,7 @@ use simpul_policy::{Action, Ask, Decision, Directory};
 use simpul_projection::{ReadModels, StateError};
 use simpul_proto::{
     status,
-    v1::{CheckRequest, CheckResponse, legality_service_server::LegalityService},
+    v1::{CheckFault, CheckRequest, CheckResponse, legality_service_server::LegalityService},
 };
 use simpul_signing::SigningKey;
 use simpul_types::{Caller, Clock, FieldClass, IdSource, Position, RejectReason, Rejection, Timestamp};
@@ -30,7 +30,7 @@ const POSITION_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Checks of one line-up that run at once: enough to share the access log's flushes, few enough that one caller does not
 /// crowd out the others.
-const BATCH_IN_FLIGHT: usize = 32;
+const BATCH_IN_FLIGHT: usize = 64;
 
 /// What the service needs.
 pub struct Parts {
@@ -87,7 +87,7 @@ impl Service {
 impl Inner {
     async fn check(&self, caller: &Caller, request: &CheckRequest) -> Result<CheckResponse, Status> {
         let asked_at = self.parts.clock.now();
-        let question = Question::read(request)?;
+        let question = Question::read(request, asked_at)?;
         let visit = Visit {
             caller,
             parameters: request.encode_to_vec(),
@@ -107,12 +107,14 @@ impl Inner {
                 POSITION_TIMEOUT.as_secs()
             )));
         }
-        // Read before the look-up: the answer reflects at least this much of the log.
-        let position = self.parts.read_models.position();
-        let facts = self.facts(&question).map_err(|error| {
+        let failed = |error| {
             self.metrics.count("FAILED");
             fault::of_state(&error, self.parts.ids.as_ref())
-        })?;
+        };
+        let until = self.known_until(&question).await.map_err(failed)?;
+        // Read before the look-up: the answer reflects at least this much of the log.
+        let position = until.unwrap_or(Position::new(u64::MAX)).min(self.parts.read_models.position());
+        let facts = self.facts(&question, until).map_err(failed)?;
         let assessment = self.assess(&question, &facts, asked_at);
         let answer = if facts.found { assessment.kind.as_str_name() } else { "NO_RECORD" };
         let disclosed = vec![FieldClass::Placement.to_string()];
@@ -127,6 +129,7 @@ impl Inner {
             subject_ref: visit.subject_ref,
             agency: caller.sender.agency.to_string(),
             purpose: question.purpose.to_string(),
+            known_at: question.known_at,
         };
         let response = answer::sign(&self.parts.key, &self.key_id, assessment, around);
         self.metrics.observe(seconds_between(asked_at, self.parts.clock.now()));
@@ -143,17 +146,33 @@ impl Inner {
         })
     }
 
+    /// The position below which everything was known at the time asked for; the read models have reached it, or have
+    /// been waited for.
+    async fn known_until(&self, question: &Question) -> Result<Option<Position>, StateError> {
+        let Some(time) = question.known_at else { return Ok(None) };
+        let until = self.parts.read_models.known_by(time)?;
+        self.parts.read_models.wait_for(until, POSITION_TIMEOUT).await;
+        Ok(Some(until))
+    }
+
     /// Nobody found is an answer too: facts that say so.
-    fn facts(&self, question: &Question) -> Result<Facts, StateError> {
-        self.parts.read_models.complete()?;
-        match self.parts.read_models.person_by(question.kind, &question.identifier)? {
-            Some(person) => self.parts.read_models.facts(&person),
-            None => Ok(Facts::default()),
+    fn facts(&self, question: &Question, until: Option<Position>) -> Result<Facts, StateError> {
+        let models = &self.parts.read_models;
+        models.complete()?;
+        let person = match until {
+            None => models.person_by(question.kind, &question.identifier)?,
+            Some(until) => models.person_by_then(question.kind, &question.identifier, until)?,
+        };
+        match (person, until) {
+            (Some(person), None) => models.facts(&person),
+            (Some(person), Some(until)) => models.facts_then(&person, until),
+            (None, _) => Ok(Facts::default()),
         }
     }
 
     fn assess(&self, question: &Question, facts: &Facts, now: Timestamp) -> Assessment {
-        let mut assessment = evaluate(&self.parts.rules, facts, question.valid_at, answer::today(now));
+        let today = answer::today(question.known_at.unwrap_or(now));
+        let mut assessment = evaluate(&self.parts.rules, facts, question.valid_at, today);
         let code = "MRZ_CHECK_DIGIT";
         if question.damaged_zone && !assessment.warnings.iter().any(|known| known == code) {
             assessment.warnings.push(code.into());
@@ -236,20 +255,22 @@ impl LegalityService for Service {
     ) -> Result<Response<Self::CheckBatchStream>, Status> {
         let caller = Arc::new(caller_of(&request)?);
         let inner = Arc::clone(&self.inner);
-        let answers = request.into_inner().enumerate().map(move |(index, item)| {
+        let answers = request.into_inner().map(move |item| {
             let (inner, caller) = (Arc::clone(&inner), Arc::clone(&caller));
             async move {
                 let checked = inner.check(&caller, &item?).await;
-                checked.map_err(|error| of_item(index, &error))
+                Ok(checked.unwrap_or_else(|error| without_verdict(&error)))
             }
         });
-        // Several at once, answered in order; the first failure ends the line-up, since a response cannot carry one.
+        // Several at once, answered in order; one that cannot be answered does not end the line-up.
         Ok(Response::new(Box::pin(answers.buffered(BATCH_IN_FLIGHT))))
     }
 }
 
-/// The status of one question of a line-up, with its place.
-fn of_item(index: usize, error: &Status) -> Status {
-    let message = format!("request {index}: {}", error.message());
-    Status::with_details(error.code(), message, error.details().to_vec().into())
+/// The response to a question of a line-up that has no verdict.
+fn without_verdict(error: &Status) -> CheckResponse {
+    let field = status::from_status(error).map(|rejection| rejection.field).unwrap_or_default();
+    let message = error.message().to_owned();
+    let code = u32::try_from(error.code() as i32).unwrap_or_default();
+    CheckResponse { signed: None, fault: Some(CheckFault { code, field, message }) }
 }

@@ -7,14 +7,14 @@ mod support;
 use std::time::Duration;
 
 use simpul_proto::{
-    registry::EvidenceKind,
+    registry::{Evidence, EvidenceKind, LicenceKind, LicenceRecorded},
     v1::{
         CheckRequest, VerdictKind, check_request::Subject, legality_service_client::LegalityServiceClient,
         legality_service_server::LegalityServiceServer,
     },
 };
 use simpul_signing::sha256;
-use support::{Hub, ZONE, by_nik, caller, placement, question};
+use support::{HOUR_US, Hub, NOON_US, ZONE, by_nik, caller, placement, question};
 use tokio_stream::{StreamExt, wrappers::TcpListenerStream};
 use tonic::{Code, Request};
 
@@ -97,9 +97,10 @@ async fn a_malformed_question_is_refused_naming_the_field_and_reads_nothing() {
     let error = hub.service.check(&caller("kbri-yangon"), &request).await.expect_err("refused");
     assert_eq!(error.code(), Code::InvalidArgument);
     assert!(error.message().starts_with("nik: "), "{}", error.message());
-    let known = CheckRequest { known_at_us: Some(7), ..by_nik() };
+    let known = CheckRequest { known_at_us: Some(i64::MAX), ..by_nik() };
     let error = hub.service.check(&caller("kbri-yangon"), &known).await.expect_err("refused");
-    assert_eq!(error.code(), Code::Unimplemented);
+    assert_eq!(error.code(), Code::InvalidArgument);
+    assert!(error.message().starts_with("known_at_us: "), "{}", error.message());
     assert!(hub.entries().is_empty());
     hub.stop().await;
 }
@@ -124,6 +125,53 @@ async fn an_answer_waits_for_the_position_that_is_asked_for() {
     let decides: Vec<_> =
         verdict.requirements.iter().filter(|row| row.decides).map(|row| row.id.as_str()).collect();
     assert_eq!(decides, ["R9"]);
+    hub.stop().await;
+}
+
+#[tokio::test]
+async fn an_investigator_sees_what_an_officer_could_have_known() {
+    let mut hub = Hub::new().await;
+    let kp2mi = "simpul.registry.v1.PlacementRecorded";
+    // An hour on, the registry takes back the visa and learns of a second passport; two hours on, the company is revoked.
+    hub.clock.set_hours_past_noon(1);
+    let mut changed = placement();
+    changed.evidence.retain(|piece| piece.kind() != EvidenceKind::Visa);
+    let second = "X7654321";
+    let passport = changed.evidence.iter().find(|piece| piece.kind() == EvidenceKind::Passport).unwrap();
+    changed.evidence.push(Evidence { number: second.into(), ..passport.clone() });
+    hub.record(kp2mi, "sisko-placement/p", &changed).await;
+    hub.clock.set_hours_past_noon(2);
+    let revoked =
+        LicenceRecorded { revoked_on: "2023-06-01".into(), ..support::licence(LicenceKind::Sip3mi, "A 1") };
+    let end = hub.record("simpul.registry.v1.LicenceRecorded", "sisko-licence/a", &revoked).await;
+    assert!(hub.models.wait_for(end, Duration::from_secs(30)).await);
+    hub.clock.set_hours_past_noon(24);
+
+    let told = async |subject: Subject, minutes: i64| {
+        let known_at_us = Some(NOON_US + minutes * HOUR_US / 60);
+        let verdict = hub.verdict(&CheckRequest { known_at_us, ..question(subject) }).await;
+        assert_eq!(verdict.known_at_us, known_at_us);
+        let rows = verdict.requirements.iter().filter(|row| row.decides);
+        let decides: Vec<_> = rows.map(|row| row.id.clone()).collect();
+        if decides.len() > 5 {
+            assert!(verdict.placement_ref.is_empty());
+            return format!("{} nobody at {}", verdict.kind().as_str_name(), verdict.position);
+        }
+        format!("{} {} at {}", verdict.kind().as_str_name(), decides.join(" "), verdict.position)
+    };
+    let nik = || Subject::Nik(support::NIK.into());
+    assert_eq!(told(nik(), -1).await, "INSUFFICIENT_EVIDENCE nobody at 0");
+    assert_eq!(told(nik(), 0).await, "PROCEDURAL  at 3");
+    assert_eq!(told(nik(), 59).await, "PROCEDURAL  at 3");
+    assert_eq!(told(nik(), 60).await, "NON_PROCEDURAL R9 at 4");
+    assert_eq!(told(nik(), 120).await, "NON_PROCEDURAL R9 R12 at 5");
+    // A number that was not on record yet led nobody to the person.
+    let passport = || Subject::Passport(second.into());
+    assert_eq!(told(passport(), 59).await, "INSUFFICIENT_EVIDENCE nobody at 3");
+    assert_eq!(told(passport(), 60).await, "NON_PROCEDURAL R9 at 4");
+    // Without a time: everything.
+    let now = hub.verdict(&by_nik()).await;
+    assert_eq!((now.position, now.known_at_us), (5, None));
     hub.stop().await;
 }
 
@@ -154,7 +202,7 @@ async fn client(hub: &Hub) -> LegalityServiceClient<tonic::transport::Channel> {
 }
 
 #[tokio::test]
-async fn a_line_up_is_answered_in_order_until_the_first_failure() {
+async fn a_line_up_is_answered_in_order_row_by_row() {
     let hub = Hub::new().await;
     let mut client = client(&hub).await;
     let subject = |n: u32| match n % 3 {
@@ -165,15 +213,23 @@ async fn a_line_up_is_answered_in_order_until_the_first_failure() {
     questions.push(question(Subject::Card("#".into())));
     questions.push(by_nik());
     let mut answers = client.check_batch(tokio_stream::iter(questions)).await.unwrap().into_inner();
-    for n in 0..100_u32 {
+    let mut faults = Vec::new();
+    for n in 0..102_u32 {
         let answer = tokio::time::timeout(Duration::from_secs(30), answers.next()).await.unwrap();
-        let verdict = hub.open(answer.unwrap().unwrap());
-        assert_eq!(verdict.kind() == VerdictKind::Procedural, n % 3 == 0, "{n}");
+        let answer = answer.unwrap().unwrap();
+        if let Some(fault) = answer.fault {
+            assert!(answer.signed.is_none());
+            faults.push((n, fault.code, fault.field, fault.message));
+            continue;
+        }
+        let verdict = hub.open(answer);
+        assert_eq!(verdict.kind() == VerdictKind::Procedural, n % 3 == 0 || n == 101, "{n}");
     }
-    let error = answers.next().await.unwrap().expect_err("refused");
-    assert_eq!(error.code(), Code::InvalidArgument);
-    assert!(error.message().starts_with("request 100: card: "), "{}", error.message());
     assert!(answers.next().await.is_none());
+    let [(100, code, field, message)] = &faults[..] else { panic!("{faults:?}") };
+    assert_eq!((*code, field.as_str()), (Code::InvalidArgument as u32, "card"));
+    assert!(message.starts_with("card: must be"), "{message}");
+    assert_eq!(hub.entries().len(), 101, "a malformed question reads nothing and leaves no entry");
     let answer = client.check(by_nik()).await.unwrap().into_inner();
     assert_eq!(hub.open(answer).kind(), VerdictKind::Procedural, "the connection is still usable");
     hub.stop().await;

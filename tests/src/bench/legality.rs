@@ -99,3 +99,32 @@ pub async fn check(config: &ClientConfig, persons: u64, callers: usize, time: Du
     let (calls, took) = closed_loop(callers, time / 10, time, call).await;
     row(&format!("legality check of {persons}, c{callers}"), "Simpul", true, 1, calls, took)
 }
+
+/// Line-ups of 1,000 persons, streamed, one after another; each one is a call.
+///
+/// # Panics
+/// Where a person is not answered.
+pub async fn line_up(config: &ClientConfig, persons: u64, time: Duration) -> Row {
+    const PERSONS: u64 = 1_000;
+    let channel = connect_channel(&config.tls_files()).await.expect("connected");
+    let call = move |_: usize, number: u64| {
+        let mut client = LegalityServiceClient::new(channel.clone());
+        let request = move |n: u64| CheckRequest {
+            subject: Some(Subject::Nik(drafts::nik((number * PERSONS + n) * 7_919 % persons))),
+            purpose: "VERIFY_LEGALITY".into(),
+            official: "bench".into(),
+            ..Default::default()
+        };
+        async move {
+            let asked = futures_util::stream::iter((0..PERSONS).map(request));
+            let mut answers = client.check_batch(asked).await.expect("answered").into_inner();
+            let mut verdicts = 0;
+            while let Some(answer) = answers.message().await.expect("answered") {
+                verdicts += u64::from(answer.signed.is_some());
+            }
+            assert_eq!(verdicts, PERSONS);
+        }
+    };
+    let (calls, took) = closed_loop(1, time / 10, time, call).await;
+    row(&format!("legality line-up of {PERSONS}"), "Simpul", true, PERSONS as usize, calls, took)
+}

@@ -111,6 +111,7 @@ async fn checks(plan: &Plan, each: &mut impl FnMut(Row)) -> anyhow::Result<()> {
         row.note = resident();
         each(row);
     }
+    each(legality::line_up(&desk, plan.persons, plan.time).await);
     hub.stop();
     let before = Instant::now();
     let hub = world.hub();

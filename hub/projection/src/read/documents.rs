@@ -4,7 +4,7 @@ use simpul_legality::Sourced;
 use simpul_proto::registry::{LicenceRecorded, PlacementRecorded};
 use simpul_types::{Position, View};
 
-use super::{ReadModels, Shared, open::Standing, people::HISTORY_MAX};
+use super::{NOW, ReadModels, Shared, open::Standing, people::HISTORY_MAX};
 use crate::{
     cases,
     document::Document,
@@ -18,8 +18,6 @@ use crate::{
 
 /// Records that a case document shows; of more, the newest. A mass rescue of 554 people is one case.
 const CASE_RECORDS_MAX: usize = 600;
-/// Everything.
-const NOW: Position = Position::new(u64::MAX);
 
 /// A case as it is found.
 #[derive(Clone, PartialEq, Eq)]
@@ -53,7 +51,7 @@ impl ReadModels {
     /// # Errors
     /// The store or the log.
     pub fn licence(&self, number: &str) -> Result<Option<Sourced<LicenceRecorded>>, StateError> {
-        self.shared.licence(number)
+        self.shared.licence(number, NOW)
     }
 
     /// A case by the agencies' reference, by an LP number, or by its opaque reference. A case that was a police report's

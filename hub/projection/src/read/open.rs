@@ -86,31 +86,38 @@ impl Shared {
         Ok(positions)
     }
 
-    /// The licence that holds a number now.
-    pub(crate) fn licence(&self, number: &str) -> Result<Option<Sourced<LicenceRecorded>>, StateError> {
+    /// The licence that holds a number now, as it stood before `until`; `None` where its record held another number then.
+    pub(crate) fn licence(
+        &self,
+        number: &str,
+        until: Position,
+    ) -> Result<Option<Sourced<LicenceRecorded>>, StateError> {
         if number.trim().is_empty() {
             return Ok(None);
         }
         let id = licences::id(&self.state.blind, number);
         let Some(record) = self.licence_record(&id)? else { return Ok(None) };
-        let Some(row) = self.state.row::<Record>(&key::record(&record))? else { return Ok(None) };
-        let cached = self.licences().get(&row.newest.position).cloned();
+        let Some((_, snapshot)) = self.snapshot_at(&record, until)? else { return Ok(None) };
+        if snapshot.licence != id {
+            return Ok(None);
+        }
+        let cached = self.licences().get(&snapshot.position).cloned();
         let licence = match cached {
             Some(licence) => licence,
-            None => match self.open_at(row.newest.at())? {
+            None => match self.open_at(snapshot.at())? {
                 Some((_, Payload::Licence(licence))) => {
                     let licence = Arc::new(*licence);
                     let mut kept = self.licences();
                     if kept.len() >= LICENCES_KEPT {
                         kept.clear();
                     }
-                    kept.insert(row.newest.position, Arc::clone(&licence));
+                    kept.insert(snapshot.position, Arc::clone(&licence));
                     licence
                 }
                 _ => return Ok(None),
             },
         };
-        row.newest.sourced(LicenceRecorded::clone(&licence)).map(Some)
+        snapshot.sourced(LicenceRecorded::clone(&licence)).map(Some)
     }
 
     /// The record that holds a licence number now.

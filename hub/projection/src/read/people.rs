@@ -7,12 +7,12 @@ use simpul_legality::{Facts, PlacementFacts, Sourced, StayFact};
 use simpul_proto::v1::PersonClaim;
 use simpul_types::Position;
 
-use super::{ReadModels, Shared, open::Standing};
+use super::{NOW, ReadModels, Shared, open::Standing};
 use crate::{
     error::StateError,
-    event::Payload,
+    event::{Payload, gist},
     key::{self, Id},
-    persons::IdentifierKind,
+    persons::{self, IdentifierKind},
     row::{Conflict, Node},
 };
 
@@ -82,14 +82,48 @@ impl ReadModels {
         Ok(node.map(|node| PersonId(key::one(&node.alias).unwrap_or(id))))
     }
 
+    /// Who an identifier in its normal form led to by what stood below `until`: a person of whom some event there tells it.
+    ///
+    /// # Errors
+    /// The store or the log.
+    pub fn person_by_then(
+        &self,
+        kind: IdentifierKind,
+        normalized: &str,
+        until: Position,
+    ) -> Result<Option<PersonId>, StateError> {
+        let Some(person) = self.person_by(kind, normalized)? else { return Ok(None) };
+        let id = self.shared.state.blind.id(kind.field(), normalized);
+        for record in self.shared.records_of(&person)? {
+            for position in self.shared.history(&record, until, usize::MAX)? {
+                let stored = self.shared.reader.event(position)?;
+                if let Ok((_, content)) = gist::open(&self.shared.reader, &stored)?
+                    && persons::tells(&self.shared.state.blind, &content, &id)
+                {
+                    return Ok(Some(person));
+                }
+            }
+        }
+        Ok(None)
+    }
+
     /// Everything known about a person's placement: claims, placements with their licences, stays. Not found where no
     /// record speaks of the person now.
     ///
     /// # Errors
     /// The store or the log.
     pub fn facts(&self, person: &PersonId) -> Result<Facts, StateError> {
+        self.facts_then(person, NOW)
+    }
+
+    /// The same by what stood below `until`. A licence number that went over to another record later is found with
+    /// nobody.
+    ///
+    /// # Errors
+    /// The store or the log.
+    pub fn facts_then(&self, person: &PersonId, until: Position) -> Result<Facts, StateError> {
         let mut facts = Facts::default();
-        for standing in self.shared.speaking_of(person)? {
+        for standing in self.shared.speaking_of(person, until)? {
             let Standing { record, snapshot, payload } = standing;
             for claim in claims_of(person, &snapshot.persons, &payload) {
                 facts.claims.push(snapshot.sourced(claim.clone())?);
@@ -97,8 +131,8 @@ impl ReadModels {
             match payload {
                 Payload::Placement(placement) => facts.placements.push(PlacementFacts {
                     reference: key::text(&record),
-                    placer: self.shared.licence(&placement.placer_licence_no)?,
-                    permit: self.shared.licence(&placement.recruitment_permit_no)?,
+                    placer: self.shared.licence(&placement.placer_licence_no, until)?,
+                    permit: self.shared.licence(&placement.recruitment_permit_no, until)?,
                     placement: snapshot.sourced(*placement)?,
                 }),
                 Payload::Intake(intake) => {
@@ -124,7 +158,7 @@ impl ReadModels {
             return Ok(None);
         }
         let mut out = Person { id: *person, claims: Vec::new(), records: Vec::new(), conflicts: Vec::new() };
-        for Standing { record, snapshot, payload } in self.shared.speaking_of(person)? {
+        for Standing { record, snapshot, payload } in self.shared.speaking_of(person, NOW)? {
             for claim in claims_of(person, &snapshot.persons, &payload) {
                 out.claims.push(snapshot.sourced(claim.clone())?);
             }
@@ -154,18 +188,27 @@ fn claims_of<'a>(
 }
 
 impl Shared {
-    /// Records whose newest snapshot speaks of the person, in log order.
-    pub(super) fn speaking_of(&self, person: &PersonId) -> Result<Vec<Standing>, StateError> {
-        let mut standing = Vec::new();
-        let Some(node) = self.state.row::<Node>(&key::node(&person.0))? else { return Ok(standing) };
+    /// Records that ever spoke of the person.
+    fn records_of(&self, person: &PersonId) -> Result<Vec<Id>, StateError> {
+        let Some(node) = self.state.row::<Node>(&key::node(&person.0))? else { return Ok(Vec::new()) };
         let mut records: Vec<Id> = key::unpack(&node.records).collect();
         if node.more {
             for item in self.state.scan(&key::person_records(&person.0)) {
                 records.extend(item?.0.get(17..).and_then(key::one));
             }
         }
-        for record in records {
-            let Some((_, snapshot)) = self.snapshot_at(&record, Position::new(u64::MAX))? else { continue };
+        Ok(records)
+    }
+
+    /// Records whose newest snapshot below `until` speaks of the person, in log order.
+    pub(super) fn speaking_of(
+        &self,
+        person: &PersonId,
+        until: Position,
+    ) -> Result<Vec<Standing>, StateError> {
+        let mut standing = Vec::new();
+        for record in self.records_of(person)? {
+            let Some((_, snapshot)) = self.snapshot_at(&record, until)? else { continue };
             if !key::unpack(&snapshot.persons).any(|id| id == person.0) {
                 continue;
             }

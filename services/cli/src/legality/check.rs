@@ -131,7 +131,7 @@ fn value(given: String) -> anyhow::Result<String> {
 }
 
 /// Two lines, however they were put into one argument.
-fn mrz_lines(text: &str) -> String {
+pub(super) fn mrz_lines(text: &str) -> String {
     let text = text.trim().replace("\\n", "\n").replace('/', "\n").replace('\r', "");
     if !text.contains('\n') && text.is_ascii() && text.len() == 88 {
         let (first, second) = text.split_at(44);

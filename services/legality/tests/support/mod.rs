@@ -2,7 +2,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
 
 use arc_swap::ArcSwap;
 use prost::{Message, bytes::Bytes};
@@ -34,11 +41,21 @@ pub const ZONE: &str =
     "P<IDNMELATI<<REKAAN<<<<<<<<<<<<<<<<<<<<<<<<<\nX1234567<7IDN7506121F3301018<<<<<<<<<<<<<<04";
 
 /// 15 January 2026, noon in Jakarta.
-pub struct Noon;
+pub const NOON_US: i64 = 1_768_453_200_000_000;
+pub const HOUR_US: i64 = 3_600_000_000;
 
-impl Clock for Noon {
+/// A clock that a test sets; it begins at noon.
+pub struct Dial(AtomicI64);
+
+impl Dial {
+    pub fn set_hours_past_noon(&self, hours: i64) {
+        self.0.store(NOON_US + hours * HOUR_US, Ordering::SeqCst);
+    }
+}
+
+impl Clock for Dial {
     fn now(&self) -> Timestamp {
-        Timestamp::from_us(1_768_453_200_000_000)
+        Timestamp::from_us(self.0.load(Ordering::SeqCst))
     }
 }
 
@@ -47,6 +64,7 @@ pub struct Hub {
     pub access: Arc<AccessLog>,
     pub models: ReadModels,
     pub key: Arc<SigningKey>,
+    pub clock: Arc<Dial>,
     log: Appender,
     reader: Reader,
     handle: Handle,
@@ -59,20 +77,18 @@ impl Hub {
     pub async fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let master = MasterKey::generate();
+        let clock = Arc::new(Dial(AtomicI64::new(NOON_US)));
         let (log, reader) = simpul_log::open(
             config(&dir.path().join("log"), "simpul.example/test"),
             Schema::Submissions,
             keys("simpul.example/test", &master),
-            Arc::new(Noon),
+            clock.clone(),
         )
         .unwrap();
         let origin = "simpul.example/test/access";
-        let access = AccessLog::open(
-            config(&dir.path().join("access"), origin),
-            keys(origin, &master),
-            Arc::new(Noon),
-        )
-        .unwrap();
+        let access =
+            AccessLog::open(config(&dir.path().join("access"), origin), keys(origin, &master), clock.clone())
+                .unwrap();
         let state_keys = StateKeys { index: master.index_key(), sealer: master.state_key("read-models") };
         let state = simpul_projection::Config {
             cache_bytes: 8 << 20,
@@ -87,10 +103,11 @@ impl Hub {
             directory: Arc::new(ArcSwap::from_pointee(directory())),
             rules: Arc::new(RuleBook::builtin()),
             key: Arc::clone(&key),
-            clock: Arc::new(Noon),
+            clock: clock.clone(),
             ids: Arc::new(System),
         });
-        let mut hub = Self { service, access, models, key, log, reader, handle, sequence: 1, _dir: dir };
+        let mut hub =
+            Self { service, access, models, key, clock, log, reader, handle, sequence: 1, _dir: dir };
         hub.record(
             "simpul.registry.v1.LicenceRecorded",
             "sisko-licence/a",
@@ -232,7 +249,7 @@ fn directory() -> Directory {
     directory
 }
 
-fn licence(kind: LicenceKind, number: &str) -> LicenceRecorded {
+pub fn licence(kind: LicenceKind, number: &str) -> LicenceRecorded {
     LicenceRecorded {
         licence_no: number.into(),
         kind: kind as i32,
