@@ -21,7 +21,7 @@ pub(super) const LICENCE_COLUMNS: [&str; 12] = [
 ];
 
 /// Columns of the placement export.
-pub(super) const PLACEMENT_COLUMNS: [&str; 58] = [
+pub(super) const PLACEMENT_COLUMNS: [&str; 60] = [
     "NO_PENEMPATAN",
     "NIK",
     "NAMA_LENGKAP",
@@ -79,6 +79,8 @@ pub(super) const PLACEMENT_COLUMNS: [&str; 58] = [
     "KARTU_S_D",
     "NO_BERKAS_PERSEORANGAN",
     "TGL_BERKAS_PERSEORANGAN",
+    "NO_ID_DISNAKER",
+    "TGL_ID_DISNAKER",
     "TGL_UBAH",
 ];
 
@@ -133,7 +135,7 @@ fn permit_licence(company: u64, destination: &str) -> String {
 }
 
 /// One placement with all the evidence its scheme asks for, less what its defect takes away.
-pub(super) fn placement(of: &Placement) -> [String; 58] {
+pub(super) fn placement(of: &Placement) -> [String; 60] {
     let number = |prefix: &str| format!("{prefix}/{}", &of.number[3..]);
     let before = |days: i64| day(of.departure.saturating_sub(days.days()));
     let after = |days: i64| day(of.departure.saturating_add(days.days()));
@@ -210,6 +212,8 @@ pub(super) fn placement(of: &Placement) -> [String; 58] {
         after(730),
         when(individual, number("BPS")),
         when(individual, before(20)),
+        when(first, number("CPMI")),
+        when(first, before(110)),
         stamp(of.departure),
     ]
 }
