@@ -13,6 +13,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("simpul-policy", &["simpul-proto", "simpul-types"]),
     ("simpul-legality", &["simpul-proto", "simpul-types"]),
     ("simpul-statistics", &["simpul-proto"]),
+    ("simpul-cases", &["simpul-proto"]),
     ("simpul-log", &["simpul-types", "simpul-tlog", "simpul-signing"]),
     // Oversight bodies run it; it knows notes and trees and nothing of the hub.
     ("simpul-witness", &["simpul-types", "simpul-tlog"]),
@@ -35,7 +36,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     (
         "simpul-projection",
-        &["simpul-proto", "simpul-types", "simpul-log", "simpul-legality", "simpul-signing"],
+        &["simpul-proto", "simpul-types", "simpul-log", "simpul-cases", "simpul-legality", "simpul-signing"],
     ),
     (
         "simpul-publisher",

@@ -13,6 +13,7 @@ use crate::{
 mod case;
 mod entry;
 mod indicator;
+mod mechanism;
 mod placement;
 
 pub(crate) use case::{CaseParts, CaseRecord, case};

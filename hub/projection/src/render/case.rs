@@ -10,6 +10,7 @@ use simpul_types::{FieldClass as F, Position, View};
 
 use super::{
     entry::{EntryEvent, push_events},
+    mechanism::mechanism,
     named, object, person, provenance, text,
 };
 use crate::{
@@ -77,6 +78,7 @@ pub(crate) fn case(parts: &CaseParts) -> Document {
         entry.retain(|_, value| !value.is_null());
         document.push(F::Reference, "records", Value::Object(entry));
     }
+    mechanism(&mut document, &parts.records);
     document
 }
 

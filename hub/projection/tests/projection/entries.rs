@@ -2,7 +2,7 @@
 
 use prost::Message;
 use simpul_proto::{
-    catalogue, immigration, justice,
+    catalogue, immigration, justice, nrm,
     prevention::{DeparturePrevented, IndicatorClaim, IndicatorKind, IndicatorReported},
     returns, v1,
 };
@@ -137,6 +137,83 @@ fn one_person_is_recognised_across_event_types() {
     let document = models.document(View::Departure, &siti.records[0].reference).unwrap().unwrap();
     let recruiter = &document.classes[&F::Suspect]["events"][0]["recruiter_indicators"];
     assert_eq!((&recruiter[0]["kind"], &recruiter[1]["value"]), (&"PHONE".into(), &"@loker".into()));
+    log.stop(handle);
+}
+
+#[test]
+fn a_case_tells_its_stage_holder_roles_decisions_referrals_and_clocks_each_to_its_readers() {
+    let mut log = TestLog::new();
+    log.append(&[intake("i", "C-1", claim("SITI", "", "X1111111", ""))]);
+    let nrm = |agency, stream: &str, event_type, payload: &dyn Fn() -> Vec<u8>| Input {
+        agency,
+        stream: stream.into(),
+        event_type,
+        payload: payload(),
+    };
+    let offered = nrm::ReferralOffered {
+        case_ref: "C-1".into(),
+        person: Some(claim("SITI", "", "X1111111", "")),
+        service: "SHELTER".into(),
+        to_agencies: vec!["kemensos".into()],
+        offered_on: "2026-03-02".into(),
+        answer_by: "2026-03-09".into(),
+        needs: vec!["MATERNITY".into()],
+    };
+    let suspect = nrm::RoleAssigned {
+        case_ref: "C-1".into(),
+        suspect: Some(claim("RUDI", &nik(9), "", "")),
+        suspect_role: nrm::PersonRole::Recruiter.into(),
+        from: "2026-03-02".into(),
+        decided_by: "POLDA KEPRI".into(),
+        ..Default::default()
+    };
+    let decided = nrm::IdentificationDecided {
+        case_ref: "C-1".into(),
+        person: Some(claim("SITI", "", "X1111111", "")),
+        decided_under: nrm::DecidedUnder::HostCountry.into(),
+        result: nrm::IdentificationResult::NotIdentified.into(),
+        decided_on: "2026-03-01".into(),
+        decided_by: "host police".into(),
+    };
+    let stage = nrm::StageChanged {
+        case_ref: "C-1".into(),
+        stage: nrm::Stage::UrgentSafety.into(),
+        changed_on: "2026-03-01".into(),
+        holder: "kbri-yangon".into(),
+        ..Default::default()
+    };
+    let clock = nrm::ClockSet {
+        case_ref: "C-1".into(),
+        rule: "services-7d".into(),
+        act: nrm::ClockAct::Start.into(),
+        on: "2026-03-01".into(),
+        ..Default::default()
+    };
+    let accepted = nrm::ReferralAccepted { accepted_on: "2026-03-03".into(), ..Default::default() };
+    log.append(&[nrm("kbri-yangon", "nrm/c", "simpul.nrm.v1.StageChanged", &|| stage.encode_to_vec())]);
+    log.append(&[nrm("kbri-yangon", "nrm/d", "simpul.nrm.v1.IdentificationDecided", &|| {
+        decided.encode_to_vec()
+    })]);
+    log.append(&[nrm("polri", "nrm/r", "simpul.nrm.v1.RoleAssigned", &|| suspect.encode_to_vec())]);
+    log.append(&[nrm("kbri-yangon", "nrm/k", "simpul.nrm.v1.ClockSet", &|| clock.encode_to_vec())]);
+    log.append(&[nrm("kbri-yangon", "ref/1", "simpul.nrm.v1.ReferralOffered", &|| offered.encode_to_vec())]);
+    log.append(&[nrm("kemensos", "ref/1", "simpul.nrm.v1.ReferralAccepted", &|| accepted.encode_to_vec())]);
+    let (models, handle) = log.start(3);
+    let case = models.document(View::Case, "C-1").unwrap().unwrap();
+    let reference = &case.classes[&F::Reference];
+    assert_eq!(
+        (&reference["stage"]["stage"], &reference["stage"]["holder"]),
+        (&"URGENT_SAFETY".into(), &"kbri-yangon".into())
+    );
+    let referral = &reference["referrals"][0];
+    assert_eq!((&referral["state"], &referral["by"]), (&"ACCEPTED".into(), &"kemensos".into()));
+    assert_eq!((&reference["clocks"][0]["due"], reference.get("flags")), (&"2026-03-08".into(), None));
+    assert_eq!(case.classes[&F::Suspect]["roles"][0]["role"], "RECRUITER");
+    assert_eq!(case.classes[&F::ScreeningResult]["decisions"][0]["result"], "NOT_IDENTIFIED");
+    let shown = serde_json::to_string(reference).unwrap();
+    for hidden in ["SITI", "RUDI", "MATERNITY", "RECRUITER", "NOT_IDENTIFIED"] {
+        assert!(!shown.contains(hidden), "{hidden} is not for everybody");
+    }
     log.stop(handle);
 }
 
