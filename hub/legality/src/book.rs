@@ -48,6 +48,8 @@ pub struct RuleBook {
     pub(crate) situations: Situations,
     pub(crate) outside_law: Vec<simpul_proto::embassy::StayCategory>,
     pub(crate) child_under_years: i16,
+    /// Days without a word from a source.
+    pub(crate) stale_after_days: i32,
     pub(crate) card_grace: Vec<CardGrace>,
     pub(crate) after_departure: AfterDeparture,
     pub(crate) texts: Texts,

@@ -13,6 +13,7 @@ use crate::{
     book::{Bilingual, Check, Contract, Outcome, Requirement, Rule, RuleBook, Situation, When},
     day::Day,
     facts::{Facts, PlacementFacts, Sourced, StayFact},
+    fresh,
     select::{self, Chosen, Departure},
     text::{self, Fill, Limit},
     warnings::{self, Warnings},
@@ -90,7 +91,7 @@ pub fn evaluate(book: &RuleBook, facts: &Facts, valid_at: Option<Date>, today: D
         assessment.requirements = all(book, situation, RequirementState::Unknown, origin, day);
         assessment.can_answer.clone_from(&situation.can_answer);
     } else {
-        let case = Case::new(book, facts, &chosen, day, as_of);
+        let case = Case::new(book, facts, &chosen, day, (as_of, today));
         apply(&case, &mut assessment, &mut warnings);
         age::warn_of_child(&case, &mut warnings);
     }
@@ -98,6 +99,8 @@ pub fn evaluate(book: &RuleBook, facts: &Facts, valid_at: Option<Date>, today: D
         warnings.add("NOT_DEPARTED");
     }
     assessment.post_departure = after::state(book, facts, &chosen, as_of, &mut warnings).into();
+    let source = &chosen.episode.placement.source;
+    fresh::stamp(book, facts, Some(source), today, &mut assessment.requirements, &mut warnings);
     assessment.warnings = warnings.into_list();
     assessment
 }
@@ -325,10 +328,18 @@ struct Case<'a> {
     departed: bool,
     /// The day that is asked for.
     as_of: Date,
+    /// The source of the record has not been heard of lately, and last before the day judged: it may have more by now.
+    silent_since: Option<Date>,
 }
 
 impl<'a> Case<'a> {
-    fn new(book: &'a RuleBook, facts: &'a Facts, chosen: &Chosen<'a>, day: Date, as_of: Date) -> Self {
+    fn new(
+        book: &'a RuleBook,
+        facts: &'a Facts,
+        chosen: &Chosen<'a>,
+        day: Date,
+        asked: (Date, Date),
+    ) -> Self {
         let record = &chosen.episode.placement.value;
         let employer = record.employer.as_ref().map_or(EmployerKind::Unspecified, |employer| employer.kind());
         Self {
@@ -342,7 +353,9 @@ impl<'a> Case<'a> {
             placer: !record.placer_licence_no.trim().is_empty(),
             day,
             departed: chosen.departure != Departure::Not,
-            as_of,
+            as_of: asked.0,
+            silent_since: fresh::silent_since(book, facts, &chosen.episode.placement.source, asked.1)
+                .filter(|heard| *heard < day),
         }
     }
 

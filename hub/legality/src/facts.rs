@@ -1,6 +1,8 @@
 //! What the hub knows about one person, as the read models hand it over. The payload messages themselves are used, so
 //! that nothing is lost on the way; every fact says where in the log it stands, who supplied it and when it was observed.
 
+use std::collections::BTreeMap;
+
 use jiff::civil::Date;
 use simpul_proto::{embassy::StayCategory, registry, v1};
 use simpul_types::{AgencyCode, Position, Timestamp};
@@ -29,6 +31,9 @@ pub struct Facts {
     pub placements: Vec<PlacementFacts>,
     /// How missions found the person staying abroad, in any order.
     pub stays: Vec<Sourced<StayFact>>,
+    /// When the hub last received anything from each source, whomever it was about. A source that is not named here is not
+    /// judged by it.
+    pub heard: BTreeMap<AgencyCode, Timestamp>,
 }
 
 /// One placement with the licences its record names.

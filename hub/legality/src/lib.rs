@@ -15,6 +15,7 @@ mod book;
 mod day;
 mod evaluate;
 mod facts;
+mod fresh;
 mod select;
 mod text;
 mod warnings;

@@ -1,10 +1,13 @@
-//! R18 to R22 and what is told about the time after departure.
+//! R18 to R22, what is told about the time after departure, and sources that are not heard of.
 
 mod support;
 
 use simpul_proto::{
-    registry::{ChangeKind, ContractChange, CostCharged, CostKind, CostMeans, SeaContract},
-    v1::{RequirementState, Scheme},
+    registry::{
+        ChangeKind, ContractChange, CostCharged, CostKind, CostMeans, EvidenceKind as E, EvidenceResult,
+        SeaContract,
+    },
+    v1::{Freshness, RequirementState, Scheme},
 };
 use support::{Story, line};
 
@@ -109,4 +112,46 @@ fn a_change_of_employer_or_country_without_record_is_told_after_departure() {
     assert_eq!(state(&met("HKG", "2023-08-01")), "ACTIVE", "before departure");
     assert_eq!(state(&met("HKG", "2024-07-01")), "ACTIVE", "not known by the day asked for");
     check(&changed(ChangeKind::ChangedDestination, ""), "PROCEDURAL CHANGED_WITHOUT_RECORD");
+}
+
+/// The registry was last heard of on that day; today is 15 January 2026.
+fn heard_on(mut story: Story, day: &str) -> Story {
+    let time: jiff::Timestamp = format!("{day}T08:00:00Z").parse().expect("a time");
+    let time = simpul_types::Timestamp::from_us(time.as_microsecond());
+    story.facts.heard.insert("kp2mi".parse().expect("an agency"), time);
+    story
+}
+
+#[test]
+fn a9_a_source_that_is_not_heard_of_gives_a_stamp_and_changes_nothing_it_has_said() {
+    let fresh = heard_on(p_to_p(), "2026-01-12").assess();
+    assert_eq!(line(&fresh), "PROCEDURAL");
+    assert!(fresh.requirements.iter().all(|row| row.freshness() == Freshness::Fresh));
+    let stale = heard_on(p_to_p(), "2026-01-11").assess();
+    assert_eq!(line(&stale), "PROCEDURAL SOURCE_STALE");
+    assert!(stale.requirements.iter().all(|row| row.freshness() == Freshness::Stale));
+    assert!(stale.requirements[0].source_heard_at_us > 0);
+    assert_eq!(p_to_p().assess().requirements[0].freshness(), Freshness::Unspecified);
+}
+
+#[test]
+fn a9_evidence_is_open_only_where_the_silent_source_decides() {
+    // The link to Dukcapil is cut while the registry goes on: R2 is open, and R2 alone.
+    let unchecked = |story: Story| {
+        story.piece(E::IdentityCheck, |piece| piece.result = EvidenceResult::Unverified as i32)
+    };
+    check(&unchecked(p_to_p()), "INSUFFICIENT_EVIDENCE [R2 UNKNOWN] ISSUER_NOT_REACHED ask:dukcapil");
+    check(
+        &unchecked(p_to_p()).without(E::Visa),
+        "NON_PROCEDURAL [R9 NOT_MET] ISSUER_NOT_REACHED ask:dukcapil",
+    );
+    // The registry itself is silent since before the departure: what it lacks may have come meanwhile.
+    let departed = Story::of(Scheme::PToP, "2026-01-10").without(E::Visa);
+    let departed = departed.with(|record| record.arrival_report = None);
+    check(
+        &heard_on(departed, "2026-01-08"),
+        "INSUFFICIENT_EVIDENCE [R9 UNKNOWN] NOT_YET_REPORTED SOURCE_STALE ask:kp2mi,kemlu",
+    );
+    // It was silent only afterwards: what it lacked on the day it lacked.
+    check(&heard_on(p_to_p().without(E::Visa), "2026-01-08"), "NON_PROCEDURAL [R9 NOT_MET] SOURCE_STALE");
 }

@@ -5,7 +5,7 @@ use std::sync::mpsc::sync_channel;
 
 use bytes::Bytes;
 use simpul_log::{Reader, Scan, StoredLeaf};
-use simpul_types::{AgencyCode, Leaf, Position};
+use simpul_types::{AgencyCode, Leaf, Position, Timestamp};
 
 use crate::{
     error::StateError,
@@ -23,16 +23,18 @@ const FRAMES_AHEAD: usize = 4;
 pub(crate) struct OpenedLeaf {
     pub(crate) bytes: Bytes,
     pub(crate) first_position: Position,
+    /// Who sent it, and when it was admitted; `None` where the leaf does not decode.
+    pub(crate) heard: Option<(AgencyCode, Timestamp)>,
     pub(crate) events: Vec<(Position, Result<Event, Fault>)>,
 }
 
 /// Opens a leaf's events below `until`.
 pub(crate) fn open(reader: &Reader, leaf: StoredLeaf, until: Position) -> Result<OpenedLeaf, StateError> {
-    let source = Leaf::decode(&leaf.bytes).ok().map(|leaf| leaf.statement.sender.agency);
+    let heard = Leaf::decode(&leaf.bytes).ok().map(|leaf| (leaf.statement.sender.agency, leaf.admitted_at));
     let mut events = Vec::with_capacity(leaf.events.len());
     for stored in leaf.events.iter().filter(|stored| stored.position < until) {
-        let opened = match &source {
-            Some(source) => gist::open(reader, stored)?.map(|(header, content)| Event {
+        let opened = match &heard {
+            Some((source, _)) => gist::open(reader, stored)?.map(|(header, content)| Event {
                 position: stored.position,
                 source: AgencyCode::clone(source),
                 header,
@@ -42,7 +44,7 @@ pub(crate) fn open(reader: &Reader, leaf: StoredLeaf, until: Position) -> Result
         };
         events.push((stored.position, opened));
     }
-    Ok(OpenedLeaf { bytes: leaf.bytes, first_position: leaf.first_position, events })
+    Ok(OpenedLeaf { bytes: leaf.bytes, first_position: leaf.first_position, heard, events })
 }
 
 /// Folds every leaf from `scan` on to the acknowledged head or `until`, while another thread reads and opens the next

@@ -10,7 +10,7 @@ use crate::{
     key,
     overlay::Overlay,
     projection::{self, Projection},
-    row::{Gap, Tracking},
+    row::{Gap, Heard, Tracking},
     state::State,
 };
 
@@ -59,6 +59,10 @@ impl Folder {
     /// Folds one leaf.
     pub(crate) fn leaf(&self, leaf: OpenedLeaf, batch: &mut Batch<'_>) -> Result<(), StateError> {
         let mut changes = LeafChanges::new(leaf.first_position);
+        if let Some((agency, admitted_at)) = leaf.heard.filter(|_| !leaf.events.is_empty()) {
+            let row = Heard { admitted_at: admitted_at.as_us() };
+            batch.overlay.put_row(&key::heard(agency.as_str()), &row);
+        }
         for (position, opened) in leaf.events {
             // Assert: the log hands out every position once and in order; a hole here would be a wrong state for ever.
             assert_eq!(position.get(), batch.tracking.position, "PRJ-2: positions are folded without a hole");

@@ -15,7 +15,7 @@
 //! | `N` | LP number | the record that holds it |
 //! | `I` | indicator | a telephone, an account, a vessel that records name ([`crate::row::Indicator`]) |
 //! | `J` | indicator ‖ record | a record that names it ([`crate::row::Sighting`]) |
-//! | `D` | agency, connector, key or policy | directory rows; they name no person |
+//! | `D` | agency, connector, key or policy | directory rows, and when an agency was last heard of ([`crate::row::Heard`]); they name no person |
 //! | `F` | first position of a leaf ‖ chunk | [`crate::row::Changes`] |
 //! | `G` | position | [`crate::row::Gap`] |
 //!
@@ -165,6 +165,11 @@ pub(crate) fn connector(agency: &str, connector: &str) -> Vec<u8> {
 
 pub(crate) fn public_key(id: &str) -> Vec<u8> {
     join(b'D', &[b"k/", id.as_bytes()])
+}
+
+/// When an agency was last heard of.
+pub(crate) fn heard(agency: &str) -> Vec<u8> {
+    join(b'D', &[b"h/", agency.as_bytes()])
 }
 
 pub(crate) fn directory(kind: u8) -> Vec<u8> {

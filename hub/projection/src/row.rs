@@ -13,7 +13,7 @@ use prost::Message;
 use crate::{error::StateError, key::Id};
 
 /// Version of every row.
-pub(crate) const VERSION: u8 = 2;
+pub(crate) const VERSION: u8 = 3;
 
 /// Encodes a row.
 pub(crate) fn encode(row: &impl Message) -> Vec<u8> {
@@ -211,6 +211,13 @@ pub(crate) struct Gap {
     pub event_type: String,
     #[prost(string, tag = "2")]
     pub reason: String,
+}
+
+/// When the log last took something from an agency.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Heard {
+    #[prost(int64, tag = "1")]
+    pub admitted_at: i64,
 }
 
 /// An agency, or a connector of one.

@@ -9,8 +9,8 @@ use std::time::Duration;
 use simpul_proto::{
     registry::{Evidence, EvidenceKind, LicenceKind, LicenceRecorded},
     v1::{
-        CheckRequest, VerdictKind, check_request::Subject, legality_service_client::LegalityServiceClient,
-        legality_service_server::LegalityServiceServer,
+        CheckRequest, Freshness, VerdictKind, check_request::Subject,
+        legality_service_client::LegalityServiceClient, legality_service_server::LegalityServiceServer,
     },
 };
 use simpul_signing::sha256;
@@ -125,6 +125,25 @@ async fn an_answer_waits_for_the_position_that_is_asked_for() {
     let decides: Vec<_> =
         verdict.requirements.iter().filter(|row| row.decides).map(|row| row.id.as_str()).collect();
     assert_eq!(decides, ["R9"]);
+    hub.stop().await;
+}
+
+#[tokio::test]
+async fn a9_a_verdict_says_when_its_source_was_last_heard_of() {
+    let mut hub = Hub::new().await;
+    let freshness = |verdict: &simpul_proto::v1::Verdict| {
+        let row = &verdict.requirements[0];
+        (row.freshness(), row.source_heard_at_us, verdict.warnings.clone())
+    };
+    assert_eq!(freshness(&hub.verdict(&by_nik()).await), (Freshness::Fresh, NOON_US, vec![]));
+    hub.clock.set_hours_past_noon(24 * 5);
+    let stale = vec!["SOURCE_STALE".to_owned()];
+    assert_eq!(freshness(&hub.verdict(&by_nik()).await), (Freshness::Stale, NOON_US, stale));
+    // The backlog comes in, about whomever.
+    let licence = support::licence(LicenceKind::Sip3mi, "C 3");
+    let end = hub.record("simpul.registry.v1.LicenceRecorded", "sisko-licence/c", &licence).await;
+    let verdict = hub.verdict(&CheckRequest { at_least_position: Some(end.get()), ..by_nik() }).await;
+    assert_eq!(freshness(&verdict), (Freshness::Fresh, NOON_US + 24 * 5 * HOUR_US, vec![]));
     hub.stop().await;
 }
 

@@ -46,6 +46,7 @@ pub(super) fn assemble(file: File) -> Result<RuleBook, String> {
         situations: file.situation,
         outside_law: file.outside_law.stays,
         child_under_years: file.child.under_years,
+        stale_after_days: file.freshness.stale_after_days,
         card_grace: file.card_grace,
         after_departure: file.after_departure,
         texts: file.texts,

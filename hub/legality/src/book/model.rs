@@ -16,6 +16,7 @@ pub(super) struct File {
     pub(super) situation: Situations,
     pub(super) outside_law: OutsideLaw,
     pub(super) child: Child,
+    pub(super) freshness: FreshnessRule,
     pub(super) after_departure: AfterDeparture,
     #[serde(default)]
     pub(super) card_grace: Vec<CardGrace>,
@@ -91,6 +92,12 @@ pub(crate) struct Situation {
 pub(super) struct OutsideLaw {
     #[serde(deserialize_with = "stays")]
     pub(super) stays: Vec<StayCategory>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FreshnessRule {
+    pub(super) stale_after_days: i32,
 }
 
 #[derive(Deserialize)]
@@ -330,6 +337,7 @@ pub(crate) enum Outcome {
 pub(crate) struct Texts {
     pub(crate) evidence_met: Bilingual,
     pub(crate) evidence_missing: Bilingual,
+    pub(crate) evidence_silent: Bilingual,
     pub(crate) evidence_expired: Bilingual,
     pub(crate) evidence_not_yet: Bilingual,
     pub(crate) evidence_too_old: Bilingual,

@@ -67,16 +67,23 @@ fn one<'a>(
         }
     }
     let Some((judged, piece)) = best else {
+        let texts = &case.book.texts;
         let (state, weight) = absent(missing);
-        return Finding {
-            state,
-            weight,
-            text: &case.book.texts.evidence_missing,
-            what,
-            limit: None,
-            origin: None,
+        return match case.silent_since.filter(|_| weight == Weight::Against) {
+            None => Finding { state, weight, text: &texts.evidence_missing, what, limit: None, origin: None },
+            Some(heard) => Finding {
+                state: RequirementState::Unknown,
+                weight: Weight::Open,
+                text: &texts.evidence_silent,
+                what,
+                limit: Some(Limit::Day(heard)),
+                origin: None,
+            },
         };
     };
+    if piece.result() == EvidenceResult::Unverified {
+        warnings.add("ISSUER_NOT_REACHED");
+    }
     if judged.state == RequirementState::Met && pieces().any(wrong) {
         warnings.add("INVALID_EVIDENCE_ON_RECORD");
     }

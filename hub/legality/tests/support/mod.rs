@@ -160,6 +160,7 @@ impl Story {
             claims: vec![sourced(person, 10)],
             placements: vec![placement],
             stays: vec![],
+            heard: Default::default(),
         };
         Self { facts, valid_at: None }
     }
@@ -173,6 +174,7 @@ impl Story {
             claims: vec![sourced(person, 5)],
             placements: vec![],
             stays: vec![sourced(stay, 5)],
+            heard: Default::default(),
         };
         Self { facts, valid_at: None }
     }

@@ -1,11 +1,14 @@
 //! Persons: who an identifier leads to, what sources say of them, and the facts that legality is judged by.
 
-use std::fmt;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use jiff::civil::Date;
 use simpul_legality::{Facts, PlacementFacts, Sourced, StayFact};
 use simpul_proto::v1::PersonClaim;
-use simpul_types::Position;
+use simpul_types::{AgencyCode, Position, Timestamp};
 
 use super::{NOW, ReadModels, Shared, open::Standing};
 use crate::{
@@ -13,7 +16,7 @@ use crate::{
     event::{Payload, gist},
     key::{self, Id},
     persons::{self, IdentifierKind},
-    row::{Conflict, Node},
+    row::{Conflict, Heard, Node},
 };
 
 /// A person of the read models: an opaque id that names nobody and means nothing outside this hub.
@@ -145,6 +148,10 @@ impl ReadModels {
             }
         }
         facts.found = !facts.claims.is_empty();
+        // When a source was last heard of is kept for now alone.
+        if until == NOW {
+            facts.heard = self.shared.heard(&facts)?;
+        }
         Ok(facts)
     }
 
@@ -188,6 +195,22 @@ fn claims_of<'a>(
 }
 
 impl Shared {
+    /// When the sources of these facts were last heard of.
+    fn heard(&self, facts: &Facts) -> Result<BTreeMap<AgencyCode, Timestamp>, StateError> {
+        let mut sources: BTreeSet<&AgencyCode> = facts.claims.iter().map(|claim| &claim.source).collect();
+        for episode in &facts.placements {
+            sources.insert(&episode.placement.source);
+            sources.extend([&episode.placer, &episode.permit].into_iter().flatten().map(|one| &one.source));
+        }
+        let mut heard = BTreeMap::new();
+        for source in sources {
+            if let Some(row) = self.state.row::<Heard>(&key::heard(source.as_str()))? {
+                heard.insert(source.clone(), Timestamp::from_us(row.admitted_at));
+            }
+        }
+        Ok(heard)
+    }
+
     /// Records that ever spoke of the person.
     fn records_of(&self, person: &PersonId) -> Result<Vec<Id>, StateError> {
         let Some(node) = self.state.row::<Node>(&key::node(&person.0))? else { return Ok(Vec::new()) };

@@ -87,7 +87,10 @@ fn row(result: &v1::RequirementResult) -> [String; 7] {
         result.state().as_str_name().into(),
         result.evidence_position.map_or_else(|| "-".into(), |position| position.to_string()),
         or_dash(&result.source).into(),
-        day(result.observed_at_us),
+        match result.freshness() {
+            v1::Freshness::Stale => format!("{} (stale)", day(result.observed_at_us)),
+            _ => day(result.observed_at_us),
+        },
         match result.rule.as_str() {
             "" => result.reason.clone(),
             rule => format!("{} [{rule}]", result.reason),
