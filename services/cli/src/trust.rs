@@ -7,7 +7,7 @@ use data_encoding::BASE64;
 use prost::Message;
 use serde::{Deserialize, Serialize};
 use simpul_proto::v1;
-use simpul_signing::{VERDICT_TYPE, VerifyingKey};
+use simpul_signing::{CERTIFICATE_TYPE, VERDICT_TYPE, VerifyingKey};
 use simpul_tlog::{
     checkpoint::{self, Checkpoint},
     note::NoteVerifier,
@@ -45,6 +45,25 @@ pub fn verdict(
     let checkpoint = log.map(|log| checkpoint::open(&verdict.checkpoint, log)).transpose();
     let checkpoint = checkpoint.context("the verdict's checkpoint does not hold under the log's key")?;
     Ok(CheckedVerdict { verdict, key_id: signed.key_id.clone(), checkpoint })
+}
+
+/// Checks a signed certificate.
+///
+/// # Errors
+/// The first thing that does not hold.
+pub fn certificate(signed: &v1::SignedVerdict, key: &VerifyingKey) -> anyhow::Result<v1::Certificate> {
+    if signed.key_id != key.key_id().as_str() {
+        bail!("the certificate is signed with key {}, the trusted one is {}", signed.key_id, key.key_id());
+    }
+    if key.verify_dsse(CERTIFICATE_TYPE, &signed.verdict, &signed.signature).is_err() {
+        bail!("the certificate's signature does not hold under key {}", key.key_id());
+    }
+    let certificate =
+        v1::Certificate::decode(signed.verdict.clone()).context("the signed bytes are not a certificate")?;
+    if certificate.version != 1 {
+        bail!("the certificate has version {}, this tool knows 1", certificate.version);
+    }
+    Ok(certificate)
 }
 
 /// A public key given as 64 hex digits or as a file that holds them.

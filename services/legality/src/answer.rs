@@ -1,10 +1,11 @@
 //! From an assessment to the signed verdict.
 
+use data_encoding::HEXLOWER;
 use jiff::{civil::Date, tz::Offset};
 use prost::Message;
 use simpul_legality::Assessment;
-use simpul_proto::v1::{CheckResponse, SignedVerdict, Verdict};
-use simpul_signing::{SigningKey, VERDICT_TYPE};
+use simpul_proto::v1::{Certificate, CheckResponse, SignedVerdict, Verdict};
+use simpul_signing::{CERTIFICATE_TYPE, SigningKey, VERDICT_TYPE, sha256};
 use simpul_types::{Position, Timestamp};
 
 /// Hours that Jakarta is ahead of UTC; the laws' days are its days.
@@ -20,6 +21,7 @@ pub(crate) struct Circumstances {
     pub(crate) agency: String,
     pub(crate) purpose: String,
     pub(crate) known_at: Option<Timestamp>,
+    pub(crate) certificate: bool,
 }
 
 /// The day it is in Jakarta. A clock outside the calendar counts as its first day.
@@ -57,13 +59,37 @@ pub(crate) fn sign(
         known_at_us: around.known_at.map(Timestamp::as_us),
     };
     let bytes = verdict.encode_to_vec();
-    let signature = key.sign_dsse(VERDICT_TYPE, &bytes);
-    let signed = SignedVerdict {
-        verdict: bytes.into(),
-        signature: signature.to_vec().into(),
-        key_id: key_id.to_owned(),
-    };
-    CheckResponse { signed: Some(signed), fault: None }
+    let certificate = around
+        .certificate
+        .then(|| signed(key, key_id, CERTIFICATE_TYPE, certificate(&verdict, &bytes).encode_to_vec()));
+    CheckResponse { signed: Some(signed(key, key_id, VERDICT_TYPE, bytes)), fault: None, certificate }
+}
+
+fn signed(key: &SigningKey, key_id: &str, payload_type: &str, bytes: Vec<u8>) -> SignedVerdict {
+    let signature = key.sign_dsse(payload_type, &bytes).to_vec().into();
+    SignedVerdict { verdict: bytes.into(), signature, key_id: key_id.to_owned() }
+}
+
+/// The verdict in short. Where nobody is on record every requirement is open, and none is named.
+fn certificate(verdict: &Verdict, bytes: &[u8]) -> Certificate {
+    let decides = verdict.requirements.iter().filter(|row| row.decides && !verdict.placement_ref.is_empty());
+    Certificate {
+        version: 1,
+        kind: verdict.kind,
+        decides: decides.map(|row| row.id.clone()).collect(),
+        valid_at: verdict.valid_at.clone(),
+        rule_set: verdict.rule_set.clone(),
+        scheme: verdict.scheme,
+        destination: verdict.destination.clone(),
+        post_departure: verdict.post_departure.clone(),
+        position: verdict.position,
+        access_entry: verdict.access_entry,
+        answered_at_us: verdict.answered_at_us,
+        subject_ref: HEXLOWER.decode(verdict.subject_ref.as_bytes()).unwrap_or_default().into(),
+        agency: verdict.agency.clone(),
+        known_at_us: verdict.known_at_us,
+        verdict_digest: sha256(&[bytes]).to_vec().into(),
+    }
 }
 
 #[cfg(test)]

@@ -31,6 +31,8 @@ pub(crate) struct Question {
     pub(crate) case_ref: String,
     pub(crate) official: String,
     pub(crate) at_least: Option<Position>,
+    /// A certificate is to be signed beside the verdict.
+    pub(crate) certificate: bool,
 }
 
 impl Question {
@@ -68,6 +70,7 @@ impl Question {
             case_ref: request.case_ref.clone(),
             official: official.to_owned(),
             at_least: request.at_least_position.map(Position::new),
+            certificate: request.certificate,
         })
     }
 }

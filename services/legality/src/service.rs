@@ -130,6 +130,7 @@ impl Inner {
             agency: caller.sender.agency.to_string(),
             purpose: question.purpose.to_string(),
             known_at: question.known_at,
+            certificate: question.certificate,
         };
         let response = answer::sign(&self.parts.key, &self.key_id, assessment, around);
         self.metrics.observe(seconds_between(asked_at, self.parts.clock.now()));
@@ -272,5 +273,5 @@ fn without_verdict(error: &Status) -> CheckResponse {
     let field = status::from_status(error).map(|rejection| rejection.field).unwrap_or_default();
     let message = error.message().to_owned();
     let code = u32::try_from(error.code() as i32).unwrap_or_default();
-    CheckResponse { signed: None, fault: Some(CheckFault { code, field, message }) }
+    CheckResponse { fault: Some(CheckFault { code, field, message }), ..CheckResponse::default() }
 }

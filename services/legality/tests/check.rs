@@ -6,14 +6,15 @@ mod support;
 
 use std::time::Duration;
 
+use prost::Message;
 use simpul_proto::{
     registry::{Evidence, EvidenceKind, LicenceKind, LicenceRecorded},
     v1::{
-        CheckRequest, Freshness, VerdictKind, check_request::Subject,
+        Certificate, CheckRequest, Freshness, VerdictKind, check_request::Subject,
         legality_service_client::LegalityServiceClient, legality_service_server::LegalityServiceServer,
     },
 };
-use simpul_signing::sha256;
+use simpul_signing::{CERTIFICATE_TYPE, VERDICT_TYPE, sha256};
 use support::{HOUR_US, Hub, NOON_US, ZONE, by_nik, caller, placement, question};
 use tokio_stream::{StreamExt, wrappers::TcpListenerStream};
 use tonic::{Code, Request};
@@ -125,6 +126,27 @@ async fn an_answer_waits_for_the_position_that_is_asked_for() {
     let decides: Vec<_> =
         verdict.requirements.iter().filter(|row| row.decides).map(|row| row.id.as_str()).collect();
     assert_eq!(decides, ["R9"]);
+    hub.stop().await;
+}
+
+#[tokio::test]
+async fn a_certificate_is_short_names_nobody_and_is_bound_to_its_verdict() {
+    let hub = Hub::new().await;
+    let asked = CheckRequest { certificate: true, ..by_nik() };
+    let response = hub.service.check(&caller("kbri-yangon"), &asked).await.unwrap();
+    let short = response.certificate.clone().unwrap();
+    hub.key.verifying_key().verify_dsse(CERTIFICATE_TYPE, &short.verdict, &short.signature).unwrap();
+    assert!(
+        hub.key.verifying_key().verify_dsse(VERDICT_TYPE, &short.verdict, &short.signature).is_err(),
+        "a certificate never passes for a verdict"
+    );
+    assert!(short.encode_to_vec().len() < 450, "{} bytes for a QR code", short.encode_to_vec().len());
+    let certificate = Certificate::decode(short.verdict).unwrap();
+    assert_eq!(certificate.verdict_digest[..], sha256(&[&response.signed.as_ref().unwrap().verdict]));
+    assert_eq!((certificate.kind(), certificate.decides.len()), (VerdictKind::Procedural, 0));
+    let verdict = hub.open(response);
+    assert_eq!((certificate.access_entry, certificate.position), (verdict.access_entry, verdict.position));
+    assert_eq!(hub.service.check(&caller("kbri-yangon"), &by_nik()).await.unwrap().certificate, None);
     hub.stop().await;
 }
 

@@ -92,6 +92,7 @@ pub async fn run(
         case_ref: command.case_ref.clone().unwrap_or_default(),
         official: official.clone(),
         at_least_position: None,
+        certificate: false,
     };
     let requests: Vec<_> = asked
         .iter()

@@ -8,12 +8,13 @@ use std::{
 use anyhow::Context;
 use clap::Args;
 use simpul_proto::v1::{self, check_request::Subject, legality_service_client::LegalityServiceClient};
+use simpul_signing::VerifyingKey;
 
 use super::render;
 use crate::{
     connection::{self, ConnectionArgs},
     output::{answer, parse_time, remark},
-    trust::{self, Envelope},
+    trust::{self, CheckedVerdict, Envelope},
 };
 
 #[derive(Args)]
@@ -71,12 +72,19 @@ struct SubjectArgs {
     card: Option<String>,
 }
 
-pub async fn run(
+/// What the hub answered, its signature checked.
+pub(super) struct Answer {
+    pub(super) response: v1::CheckResponse,
+    pub(super) checked: CheckedVerdict,
+    pub(super) key: VerifyingKey,
+}
+
+/// Asks the hub and checks what it says.
+pub(super) async fn ask(
     command: Check,
     connection: &ConnectionArgs,
-    json: bool,
-    out: &mut dyn Write,
-) -> anyhow::Result<()> {
+    certificate: bool,
+) -> anyhow::Result<Answer> {
     let official = connection.official()?;
     let request = v1::CheckRequest {
         subject: Some(command.subject.read()?),
@@ -86,23 +94,30 @@ pub async fn run(
         case_ref: command.case_ref.unwrap_or_default(),
         official,
         at_least_position: command.at_least,
+        certificate,
     };
     let hub = connection.connect().await?;
     let key = connection::verdict_key(&hub.file, command.verdict_key.as_deref())?;
     let log = connection::log_key(&hub.file)?;
     let response = answer(LegalityServiceClient::new(hub.channel).check(request).await)?;
-    let signed = response.signed.context("the hub's answer holds no verdict")?;
-    let checked = trust::verdict(&signed, &key, log.as_ref())?;
+    let signed = response.signed.as_ref().context("the hub's answer holds no verdict")?;
+    let checked = trust::verdict(signed, &key, log.as_ref())?;
     if let Some(path) = &command.save {
-        let mut text = serde_json::to_string_pretty(&Envelope::new(&signed))?;
+        let mut text = serde_json::to_string_pretty(&Envelope::new(signed))?;
         text.push('\n');
         std::fs::write(path, text).with_context(|| format!("writing {}", path.display()))?;
-    }
-    render::verdict(&checked, json, out)?;
-    if let Some(path) = command.save {
         remark(format_args!("kept in {}", path.display()));
     }
-    Ok(())
+    Ok(Answer { response, checked, key })
+}
+
+pub async fn run(
+    command: Check,
+    connection: &ConnectionArgs,
+    json: bool,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
+    render::verdict(&ask(command, connection, false).await?.checked, json, out)
 }
 
 impl SubjectArgs {
