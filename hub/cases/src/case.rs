@@ -337,12 +337,10 @@ impl Case {
         let role = if event.suspect.is_some() { theirs } else { mine };
         let one = event.person.is_some() != event.suspect.is_some();
         self.flag_unless(one, position, "person", "EITHER_PERSON_OR_SUSPECT");
-        let fits = match (event.suspect.is_some(), role) {
-            (true, R::Suspect | R::Recruiter) | (false, R::Victim | R::Witness | R::Child | R::Dependant) => {
-                true
-            }
-            _ => false,
-        };
+        let fits = matches!(
+            (event.suspect.is_some(), role),
+            (true, R::Suspect | R::Recruiter) | (false, R::Victim | R::Witness | R::Child | R::Dependant)
+        );
         self.flag_unless(fits, position, "role", "ROLE_OF_THE_OTHER_KIND");
         let person = first(fact);
         // A change of the same role of the same person ends or prolongs it; roles stand beside each other.

@@ -95,10 +95,10 @@ fn fits(need: &Need, shelter: &Shelter) -> bool {
         (false, true) => shelter.takes_men,
         _ => shelter.takes_women && shelter.takes_men,
     };
-    (sex || need.family && shelter.takes_families)
+    let people = if need.family { shelter.takes_families } else { sex };
+    people
         && shelter.country == need.country
         && (!need.child || shelter.takes_children)
-        && (!need.family || shelter.takes_families)
         && (!need.step_free || shelter.step_free)
         && shelter.security_level >= need.security_level
         && shelter.guests.is_disjoint(&need.apart_from)

@@ -60,7 +60,8 @@ fn rules(case: &Case) -> Vec<&'static str> {
 #[test]
 fn a_case_goes_forward_and_what_does_not_fit_is_flagged_with_field_and_rule() {
     use Stage as S;
-    let table: &[(&[(S, &str)], &[&str])] = &[
+    type Row<'a> = (&'a [(S, &'a str)], &'a [&'a str]);
+    let table: &[Row] = &[
         (&[(S::Tip, ""), (S::Screening, ""), (S::UrgentSafety, ""), (S::FormalIdentification, "")], &[]),
         (&[(S::Screening, ""), (S::UrgentSafety, ""), (S::LegalTrack, ""), (S::Recovery, "")], &[]),
         (&[(S::Screening, ""), (S::Repatriation, "")], &["SAFETY_LEFT_OUT_WITHOUT_REASON"]),
