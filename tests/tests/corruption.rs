@@ -33,6 +33,12 @@ fn flip(path: &Path, at: usize) {
     fs::write(path, bytes).unwrap();
 }
 
+/// The first event that is no longer of the directory: without the directory's events a hub does not start.
+fn past_directory(bytes: &[u8]) -> usize {
+    let of = b"simpul.registry.v1.PlacementRecorded";
+    bytes.windows(of.len()).position(|window| window == of).unwrap()
+}
+
 fn named(folder: &Path, extension: &str) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let mut paths: Vec<_> =
@@ -117,7 +123,8 @@ async fn log_5_a_hub_with_a_damaged_sealed_frame_serves_and_takes_everything_els
     let (world, backup) = stopped(150).await;
     let sealed = named(&world.data().join("log/segments"), "seg")[0].clone();
     let segment = sealed.file_name().unwrap().to_str().unwrap().to_owned();
-    flip(&sealed, 30_000);
+    let placement = past_directory(&fs::read(&sealed).unwrap());
+    flip(&sealed, placement);
     let hub = world.hub();
     // Nothing had to read it at start: the scrub finds it.
     wait_until("finding of the scrub", || {
@@ -170,7 +177,8 @@ async fn log_4_a_hub_whose_newest_segment_is_damaged_serves_but_takes_nothing_un
     let active = segments.last().unwrap();
     let bytes = fs::read(active).unwrap();
     let used = bytes.iter().rposition(|byte| *byte != 0).unwrap();
-    flip(active, used / 2);
+    let middle = usize::midpoint(past_directory(&bytes), used);
+    flip(active, middle);
     let hub = world.hub();
     let status = status_of(&world);
     let damage = &status["log"]["damages"][0];
