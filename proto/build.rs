@@ -16,6 +16,7 @@ const FILES: &[&str] = &[
     "simpul/police/v1/police.proto",
     "simpul/embassy/v1/embassy.proto",
     "simpul/nrm/v1/nrm.proto",
+    "simpul/identity/v1/identity.proto",
     "simpul/shelter/v1/shelter.proto",
     "simpul/immigration/v1/immigration.proto",
     "simpul/prevention/v1/prevention.proto",
@@ -35,6 +36,7 @@ const FILES: &[&str] = &[
 /// Packages whose messages have no `Debug` at all: nobody prints a payload.
 const UNPRINTED: &[&str] = &[
     "simpul.nrm.v1",
+    "simpul.identity.v1",
     "simpul.shelter.v1",
     "simpul.immigration.v1",
     "simpul.prevention.v1",
@@ -52,6 +54,9 @@ const SENSITIVE: &[&str] = &[
     "simpul.v1.SubmittedEvent",
     "simpul.v1.PersonClaim",
     "simpul.v1.CheckRequest",
+    "simpul.v1.FindPersonsRequest",
+    "simpul.v1.PersonCandidate",
+    "simpul.v1.CandidateClaim",
     "simpul.v1.ViewDocument",
     "simpul.v1.ViewChange",
     "simpul.v1.ReplayEvent",

@@ -12,6 +12,52 @@ pub fn nik(number: u64) -> String {
     format!("327301{day:02}{month:02}{year:02}{sequence:04}")
 }
 
+/// The birth date that the NIK tells.
+pub fn birth_date(number: u64) -> String {
+    let date = number / 9_999;
+    let (day, month, year) = (1 + date % 28, 1 + date / 28 % 12, 1970 + date / 336 % 30);
+    format!("{year}-{month:02}-{day:02}")
+}
+
+/// Name of an invented person: two or three words of some 3,500, the first of four in ten a common one; one in twelve has one
+/// word only.
+pub fn name(number: u64) -> String {
+    const COMMON: &[&str] = &["Siti", "Muhammad", "Nur", "Sri", "Dewi", "Ahmad", "Abdul", "Eka"];
+    let mut draw = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 8;
+    let mut pick = |of: u64| {
+        let picked = draw % of;
+        draw = (draw / of) ^ draw.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 11;
+        picked
+    };
+    let words = if pick(12) == 0 { 1 } else { 2 + pick(2) };
+    let mut name = String::new();
+    for word in 0..words {
+        if word == 0 && words > 1 && pick(10) < 4 {
+            name.push_str(COMMON[pick(8) as usize]);
+        } else {
+            name.push_str(
+                [
+                    "Ba", "Da", "Ka", "La", "Ma", "Na", "Ra", "Sa", "Ta", "Wa", "Ju", "Ru", "Su", "Wi", "Ye",
+                    "Lo",
+                ][pick(16) as usize],
+            );
+            name.push_str(
+                ["ri", "ni", "lu", "mi", "ndo", "ngga", "rta", "sti", "wa", "ya", "bi", "do", "ka", "le"]
+                    [pick(14) as usize],
+            );
+            name.push_str(
+                [
+                    "nah", "ti", "sih", "wati", "ni", "yah", "lin", "ri", "no", "to", "min", "di", "man",
+                    "rjo", "dun", "wan",
+                ][pick(16) as usize],
+            );
+        }
+        name.push(' ');
+    }
+    name.truncate(name.trim_end().len());
+    name
+}
+
 /// A placement of an invented person, padded to about `bytes` of payload with documents of long-winded issuers.
 pub fn placement(number: u64, bytes: usize) -> registry::PlacementRecorded {
     let mut placement = registry::PlacementRecorded {
@@ -19,8 +65,8 @@ pub fn placement(number: u64, bytes: usize) -> registry::PlacementRecorded {
         person: Some(v1::PersonClaim {
             nik: nik(number),
             passport: format!("C{:07}", number % 10_000_000),
-            name: format!("Siti Contoh {number}"),
-            birth_date: "1990-01-01".into(),
+            name: name(number),
+            birth_date: birth_date(number),
             ..Default::default()
         }),
         scheme: v1::Scheme::PToP.into(),

@@ -14,6 +14,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("simpul-legality", &["simpul-proto", "simpul-types"]),
     ("simpul-statistics", &["simpul-proto"]),
     ("simpul-cases", &["simpul-proto"]),
+    ("simpul-identity", &[]),
     ("simpul-log", &["simpul-types", "simpul-tlog", "simpul-signing"]),
     // Oversight bodies run it; it knows notes and trees and nothing of the hub.
     ("simpul-witness", &["simpul-types", "simpul-tlog"]),
@@ -36,7 +37,15 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     (
         "simpul-projection",
-        &["simpul-proto", "simpul-types", "simpul-log", "simpul-cases", "simpul-legality", "simpul-signing"],
+        &[
+            "simpul-proto",
+            "simpul-types",
+            "simpul-log",
+            "simpul-cases",
+            "simpul-identity",
+            "simpul-legality",
+            "simpul-signing",
+        ],
     ),
     (
         "simpul-publisher",
@@ -69,6 +78,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "simpul-signing",
             "simpul-log",
             "simpul-statistics",
+            "simpul-identity",
         ],
     ),
     (

@@ -55,6 +55,8 @@ pub(crate) enum Rule {
     Region,
     /// IMO number of a ship: seven digits, the last a check digit.
     ImoNumber,
+    /// Opaque reference of a person: 32 hexadecimal digits, small letters.
+    PersonRef,
     /// A value from 1 up to this one; 0 stands for absent.
     Enum(u64),
     /// A whole number, yes or no; 0 stands for absent.
@@ -219,6 +221,11 @@ fn text_fault(rule: Rule, text: &str) -> Option<String> {
         }
         Rule::ImoNumber if !imo_number_is_valid(text) => {
             Some("an IMO number of 7 digits with its check digit".into())
+        }
+        Rule::PersonRef
+            if text.len() != 32 || !text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) =>
+        {
+            Some("a person reference of 32 hexadecimal digits, small letters".into())
         }
         _ => None,
     }

@@ -31,6 +31,11 @@ pub struct Facts {
     pub placements: Vec<PlacementFacts>,
     /// How missions found the person staying abroad, in any order.
     pub stays: Vec<Sourced<StayFact>>,
+    /// Other persons of the read models whom somebody has said to be this one; their facts are among these.
+    pub linked_persons: usize,
+    /// Such words that have no effect, because they would make a victim and a suspect of one case one person, or contradict
+    /// another word.
+    pub links_held: usize,
     /// When the hub last received anything from each source, whomever it was about. A source that is not named here is not
     /// judged by it.
     pub heard: BTreeMap<AgencyCode, Timestamp>,

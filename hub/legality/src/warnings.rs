@@ -1,11 +1,8 @@
 //! Notes for the reader that never change a verdict.
 
-use std::ops::Not;
+use simpul_types::identity::oddities;
 
-use simpul_proto::v1::PersonClaim;
-use simpul_types::identity::{Mrz, Nik};
-
-use crate::{day::Day, facts::Facts};
+use crate::facts::Facts;
 
 /// Codes, each once, in the order they came up.
 #[derive(Default)]
@@ -25,31 +22,13 @@ impl Warnings {
 
 /// What is odd about who the person is said to be.
 pub(crate) fn of_claims(facts: &Facts, warnings: &mut Warnings) {
+    if facts.linked_persons > 0 {
+        warnings.add("PERSONS_LINKED");
+    }
+    if facts.links_held > 0 {
+        warnings.add("LINK_HELD");
+    }
     let own = facts.placements.iter().filter_map(|episode| episode.placement.value.person.as_ref());
-    let mut first_nik: Option<Nik> = None;
-    for claim in facts.claims.iter().map(|claim| &claim.value).chain(own) {
-        if !claim.nik.is_empty() {
-            match Nik::parse(&claim.nik) {
-                Ok(nik) => {
-                    of_nik(claim, &nik, warnings);
-                    if first_nik.get_or_insert_with(|| nik.clone()) != &nik {
-                        warnings.add("SEVERAL_NIKS");
-                    }
-                }
-                Err(_) => warnings.add("NIK_MALFORMED"),
-            }
-        }
-        if !claim.mrz.is_empty() && Mrz::parse(&claim.mrz).is_ok_and(|mrz| mrz.warnings().is_empty()).not() {
-            warnings.add("MRZ_CHECK_DIGIT");
-        }
-        if claim.name.split_whitespace().count() == 1 {
-            warnings.add("MONONYM");
-        }
-    }
-}
-
-fn of_nik(claim: &PersonClaim, nik: &Nik, warnings: &mut Warnings) {
-    if Day::parse(&claim.birth_date).date().is_some_and(|born| !nik.agrees_with(born)) {
-        warnings.add("NIK_DATE_MISMATCH");
-    }
+    let all = facts.claims.iter().map(|claim| &claim.value).chain(own);
+    oddities(all).into_iter().for_each(|code| warnings.add(code));
 }

@@ -6,6 +6,8 @@ use simpul_log::{KeyError, ReadError, Reader, StoredEvent};
 use simpul_proto::{directory, embassy, police, registry, v1};
 use simpul_types::{AgencyCode, Header, Position};
 
+use crate::row::Kind;
+
 pub(crate) mod entry;
 pub(crate) mod gist;
 
@@ -79,6 +81,34 @@ impl Payload {
             "simpul.directory.v1.KeyRevoked" => message(bytes).map(Self::KeyRevoked),
             "simpul.directory.v1.PolicyDeclared" => message(bytes).map(Self::Policy),
             _ => entry::Entry::decode(event_type, &bytes).map(|entry| Self::Entry(Box::new(entry))),
+        }
+    }
+
+    /// Kind of source record that it is a snapshot of.
+    pub(crate) fn kind(&self) -> Option<Kind> {
+        match self {
+            Self::Placement(_) => Some(Kind::Placement),
+            Self::Licence(_) => Some(Kind::Licence),
+            Self::Report(_) => Some(Kind::Report),
+            Self::Intake(_) => Some(Kind::Intake),
+            Self::Screening(_) => Some(Kind::Screening),
+            Self::Entry(_) => Some(Kind::Entry),
+            _ => None,
+        }
+    }
+
+    /// Whether each of [`Self::claims`] is about somebody who is suspect or recruiter there, and nothing else.
+    pub(crate) fn accused(&self) -> Vec<bool> {
+        use police::CaseRole::{Recruiter, Suspect};
+        let only_accused = |one: &police::CasePerson| {
+            !one.roles.is_empty() && one.roles().all(|role| matches!(role, Suspect | Recruiter))
+        };
+        match self {
+            Self::Report(report) => {
+                report.persons.iter().filter(|one| one.person.is_some()).map(only_accused).collect()
+            }
+            Self::Entry(entry) => entry.accused.clone(),
+            _ => vec![false; self.claims().len()],
         }
     }
 

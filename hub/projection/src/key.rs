@@ -9,6 +9,8 @@
 //! | `P` | person or identifier | person, or alias of one ([`crate::row::Node`]) |
 //! | `Q` | person ‖ record | a further record that speaks of the person |
 //! | `X` | person ‖ other person | identifiers that hit both ([`crate::row::Conflict`]) |
+//! | `T` | name key ‖ person | a person of such a name ([`crate::row::Named`]) |
+//! | `Y` | person ‖ other person | what was said about their being one ([`crate::row::Tie`]) |
 //! | `L` | licence number | the record that holds it |
 //! | `C` | case | [`crate::row::Case`] |
 //! | `K` | case ‖ record | member of the case, now or once |
@@ -121,6 +123,24 @@ pub(crate) fn conflict(person: &Id, other: &Id) -> Vec<u8> {
 
 pub(crate) fn conflicts(person: &Id) -> Vec<u8> {
     join(b'X', &[person])
+}
+
+/// That a person has a name of which this is a key.
+pub(crate) fn named(name_key: &Id, person: &Id) -> Vec<u8> {
+    join(b'T', &[name_key, person])
+}
+
+pub(crate) fn named_so(name_key: &Id) -> Vec<u8> {
+    join(b'T', &[name_key])
+}
+
+/// What was said about two persons being one; stands under both.
+pub(crate) fn tie(person: &Id, other: &Id) -> Vec<u8> {
+    join(b'Y', &[person, other])
+}
+
+pub(crate) fn ties(person: &Id) -> Vec<u8> {
+    join(b'Y', &[person])
 }
 
 pub(crate) fn licence(id: &Id) -> PointKey {

@@ -48,8 +48,8 @@ pub use overlay::Overlay;
 pub use persons::IdentifierKind;
 pub use projection::{Outcome, Projection};
 pub use read::{
-    CaseFile, Change, ConflictNote, DirectoryAgency, DirectoryKey, DirectoryRows, GapNote, Health, Person,
-    PersonId, ReadModels, RecordNote, Told,
+    Candidate, CaseFile, Change, ConflictNote, DirectoryAgency, DirectoryKey, DirectoryRows, Found, GapNote,
+    Health, Person, PersonId, ReadModels, RecordNote, TieNote, TieState, Told,
 };
 pub use rebuild::{Rebuild, rebuild_digest, stored_digest};
 pub use runner::Handle;

@@ -8,11 +8,19 @@
 //! | no NIK | the passport's person, else the card's, else a new one |
 //! | no identifier | the unnamed person of its source record |
 //!
+//! What a person decides about who is who (`simpul.identity.v1`) is kept beside the persons ([`ties`]) and changes none of
+//! them: it is read, and can be taken back. Names lead to persons by keyed hashes of [`names`].
+//!
 //! Whenever further identifiers of the same claim lead to somebody else, they keep leading there, and a conflict stands
 //! on both persons.
 
 use simpul_proto::registry::{EvidenceKind, EvidenceResult};
 use simpul_types::identity::{CardNumber, Mrz, Nik, Passport};
+
+mod names;
+mod ties;
+
+pub(crate) use names::name_key;
 
 use crate::{
     error::StateError,
@@ -35,6 +43,8 @@ pub enum IdentifierKind {
     Passport,
     /// The number of a worker's card.
     Card,
+    /// The hub's own reference of a person, as a search gave it.
+    Reference,
 }
 
 impl IdentifierKind {
@@ -44,6 +54,7 @@ impl IdentifierKind {
             Self::Nik => "person/nik",
             Self::Passport => "person/passport",
             Self::Card => "person/card",
+            Self::Reference => "person/reference",
         }
     }
 }
@@ -54,6 +65,11 @@ pub(crate) struct Persons;
 impl Projection for Persons {
     fn fold(&self, event: &Event, store: &mut Overlay<'_>, outcome: &mut Outcome) -> Result<(), StateError> {
         let Some(record) = outcome.record else { return Ok(()) };
+        if let gist::Content::Entry(entry) = &event.content
+            && !entry.persons.is_empty()
+        {
+            ties::fold(entry, store, outcome, &record, event.position.get())?;
+        }
         let of_one = !matches!(event.content, gist::Content::Report(_));
         for (n, claim) in event.content.claims().enumerate() {
             let mut identifiers = Identifiers::new(store.blind());
@@ -68,7 +84,8 @@ impl Projection for Persons {
             } else {
                 None
             };
-            let person = attach(store, &identifiers.found, unnamed, &record, event.position.get())?;
+            let told = Told { claim, record: &record, position: event.position.get() };
+            let person = attach(store, &identifiers.found, unnamed, &told)?;
             outcome.persons.push(person);
         }
         Ok(())
@@ -152,14 +169,21 @@ fn text(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).unwrap_or_default()
 }
 
-/// Finds or makes the person of a claim, links its identifiers and notes the record that speaks of it.
+/// A claim, and where it stands.
+struct Told<'a> {
+    claim: &'a gist::Claim,
+    record: &'a Id,
+    position: u64,
+}
+
+/// Finds or makes the person of a claim, links its identifiers, notes the record that speaks of it and the name it tells.
 fn attach(
     store: &mut Overlay<'_>,
     identifiers: &[(IdentifierKind, Id)],
     unnamed: Option<Id>,
-    record: &Id,
-    position: u64,
+    told: &Told<'_>,
 ) -> Result<Id, StateError> {
+    let position = told.position;
     let nik = identifiers.iter().find(|(kind, _)| *kind == IdentifierKind::Nik).map(|(_, id)| *id);
     let mut unlinked = Vec::new();
     let mut hits: Vec<Id> = Vec::new();
@@ -204,7 +228,8 @@ fn attach(
     let mut node = before.clone().unwrap_or_default();
     node.has_nik |= nik.is_some();
     node.linked |= !identifiers.is_empty();
-    speak_of(store, &person, &mut node, record)?;
+    speak_of(store, &person, &mut node, told.record)?;
+    names::note(store, &person, &mut node, told.claim, position);
     if before.as_ref() != Some(&node) {
         store.put_row(&key::node(&person), &node);
     }

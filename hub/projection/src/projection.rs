@@ -15,12 +15,12 @@ use crate::{
     error::StateError,
     event::Event,
     indicators::Indicators,
-    key::{self, Id},
+    key::{self, Blind, Id},
     licences::Licences,
     overlay::Overlay,
     persons::Persons,
     records::Records,
-    row::Record,
+    row::{Kind, Record},
 };
 
 /// A function from log prefix to rows, one event at a time.
@@ -64,6 +64,11 @@ pub(crate) fn all() -> Vec<Box<dyn Projection>> {
     ]
 }
 
+/// Id of a source record by kind and stream: one stream of two kinds of events is two records.
+pub(crate) fn record_id(blind: &Blind, kind: Kind, stream: &str) -> Id {
+    blind.id(&format!("record/{}", kind as i32), stream)
+}
+
 /// Folds one event through all projections.
 pub(crate) fn fold(
     projections: &[Box<dyn Projection>],
@@ -72,9 +77,7 @@ pub(crate) fn fold(
 ) -> Result<Outcome, StateError> {
     let mut outcome = Outcome::default();
     if let Some(kind) = event.content.kind() {
-        // Kind and stream: one stream of two kinds of events is two records.
-        let field = format!("record/{}", kind as i32);
-        let record = store.blind().id(&field, &event.header.stream);
+        let record = record_id(store.blind(), kind, &event.header.stream);
         outcome.before = store.row(&key::record(&record))?;
         outcome.record = Some(record);
     }

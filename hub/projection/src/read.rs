@@ -25,17 +25,21 @@ use crate::{
 mod changes;
 mod directory;
 mod documents;
+mod find;
 mod indicators;
 mod known;
 mod open;
 mod payloads;
 mod people;
+mod ties;
 
 pub use changes::Change;
 pub use directory::{DirectoryAgency, DirectoryKey, DirectoryRows};
 pub use documents::CaseFile;
+pub use find::{Candidate, Found};
 pub use payloads::Told;
 pub use people::{ConflictNote, Person, PersonId, RecordNote};
+pub use ties::{TieNote, TieState};
 
 /// Opened licences kept in memory: few, small, without personal data, and asked for with every placement.
 const LICENCES_KEPT: usize = 4_096;

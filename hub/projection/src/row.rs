@@ -13,7 +13,7 @@ use prost::Message;
 use crate::{error::StateError, key::Id};
 
 /// Version of every row.
-pub(crate) const VERSION: u8 = 3;
+pub(crate) const VERSION: u8 = 4;
 
 /// Encodes a row.
 pub(crate) fn encode(row: &impl Message) -> Vec<u8> {
@@ -126,6 +126,47 @@ pub(crate) struct Node {
     /// Whether any identifier leads here.
     #[prost(bool, tag = "5")]
     pub linked: bool,
+    /// Names and birth dates that have their keys, eight bytes of a keyed hash each.
+    #[prost(bytes = "vec", tag = "6")]
+    pub names: Vec<u8>,
+    /// Whether anybody has said with whom the person is one, or is not.
+    #[prost(bool, tag = "7")]
+    pub tied: bool,
+}
+
+/// That a person has a name, and the event that first told it.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Named {
+    #[prost(uint64, tag = "1")]
+    pub position: u64,
+}
+
+/// What was said about two persons being one, oldest word first. Stands on both.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Tie {
+    #[prost(message, repeated, tag = "1")]
+    pub said: Vec<Said>,
+}
+
+/// One word of it.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Said {
+    #[prost(uint64, tag = "1")]
+    pub position: u64,
+    #[prost(enumeration = "Sameness", tag = "2")]
+    pub sameness: i32,
+}
+
+/// Whether two persons are one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, prost::Enumeration)]
+#[repr(i32)]
+pub(crate) enum Sameness {
+    /// Nobody says so any more.
+    Open = 0,
+    /// They are.
+    Same = 1,
+    /// They are not.
+    Other = 2,
 }
 
 /// Identifiers of one event that lead to two persons. Stands on both.
@@ -253,6 +294,13 @@ pub(crate) struct PublicKey {
 impl Node {
     pub(crate) fn alias_of(person: &Id) -> Self {
         Self { alias: person.to_vec(), ..Self::default() }
+    }
+}
+
+impl Tie {
+    /// The newest word below a position.
+    pub(crate) fn then(&self, until: u64) -> Option<&Said> {
+        self.said.iter().rev().find(|said| said.position < until)
     }
 }
 

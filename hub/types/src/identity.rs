@@ -17,11 +17,13 @@ use std::fmt;
 mod mrz;
 mod nik;
 mod number;
+mod odd;
 mod vessel;
 
 pub use mrz::{Mrz, MrzWarning};
 pub use nik::Nik;
 pub use number::{CardNumber, Passport};
+pub use odd::oddities;
 pub use vessel::imo_number_is_valid;
 
 /// Why text is not the identifier it was said to be. Never holds the text.

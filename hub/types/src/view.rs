@@ -90,5 +90,7 @@ closed! {
         Statistic = "statistic",
         /// Units, officers, actions of the task forces.
         Organisation = "organisation",
+        /// Who is who: links between persons, taken back or not.
+        Identity = "identity",
     }
 }

@@ -80,6 +80,8 @@ pub enum FieldForm {
     Region,
     /// IMO number of a ship.
     ImoNumber,
+    /// Opaque reference of a person: 32 hexadecimal digits.
+    PersonRef,
     /// A value from 1 up to this one.
     Enum(u64),
     /// A whole number, not negative.
@@ -235,6 +237,7 @@ impl Source<'_> {
                 Format::Country => FieldForm::Country,
                 Format::Region => FieldForm::Region,
                 Format::ImoNumber => FieldForm::ImoNumber,
+                Format::PersonRef => FieldForm::PersonRef,
             },
             Kind::Enum(values) => {
                 let most = values.values().map(|value| value.number()).max().unwrap_or(0);

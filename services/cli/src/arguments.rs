@@ -3,7 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::{
-    audit, backup, case, connection::ConnectionArgs, directory, legality, made, statistic, submit, watch,
+    audit, backup, case, connection::ConnectionArgs, directory, legality, made, person, statistic, submit,
+    watch,
 };
 
 /// Ask, submit, follow, administer and verify: the tool of the Simpul data-exchange hub.
@@ -31,6 +32,9 @@ pub enum Command {
     /// Cases of the shared picture
     #[command(subcommand)]
     Case(case::Command),
+    /// Find persons by name; say who is one with whom
+    #[command(subcommand)]
+    Person(person::Command),
     /// Show one record of another view: a journey home, a complaint, a departure prevented, a licence
     Record(case::Record),
     /// Counts with their definitions; small cells are hidden

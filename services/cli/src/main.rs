@@ -13,6 +13,7 @@ mod legality;
 mod made;
 mod nats;
 mod output;
+mod person;
 mod position;
 mod progress;
 mod statistic;
@@ -57,6 +58,7 @@ fn run(arguments: Arguments, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
         Command::Legality(command) => runtime.block_on(legality::run(command, &connection, json, out)),
         Command::Submit(command) => runtime.block_on(submit::run(command, &connection, json, out)),
         Command::Case(command) => runtime.block_on(case::run(command, &connection, json, out)),
+        Command::Person(command) => runtime.block_on(person::run(command, &connection, json, out)),
         Command::Record(command) => runtime.block_on(case::record(command, &connection, json, out)),
         Command::Statistic(command) => runtime.block_on(statistic::run(command, &connection, json, out)),
         Command::Watch(command) => runtime.block_on(watch::run(command, &connection, json, out)),

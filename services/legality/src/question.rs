@@ -92,7 +92,14 @@ fn subject(subject: Option<&Subject>) -> Result<(IdentifierKind, String, bool), 
                     .map_or_else(|_| number.to_owned(), |number| number.as_str().to_owned());
                 (IdentifierKind::Passport, normal, !mrz.warnings().is_empty())
             }),
-            None => return Err(malformed("subject", "one of nik, passport, card and mrz")),
+            Some(Subject::PersonRef(text)) => {
+                let hexadecimal = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+                if text.len() != 32 || !text.bytes().all(hexadecimal) {
+                    return Err(malformed("person_ref", "32 hexadecimal digits, as FindPersons gives them"));
+                }
+                Ok((IdentifierKind::Reference, text.clone(), false))
+            }
+            None => return Err(malformed("subject", "one of nik, passport, card, mrz and person_ref")),
         };
     found.map_err(|IdentityError { field, rule }| malformed(field, rule))
 }

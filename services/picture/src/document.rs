@@ -80,6 +80,18 @@ fn reference<'a>(field: &str, text: &'a str) -> Result<&'a str, Status> {
     right.then_some(text).ok_or_else(|| fault::malformed(field, "1 to 128 bytes, no control characters"))
 }
 
+/// Waits until the read models have come so far.
+pub(crate) async fn reach(parts: &Parts, at_least: Option<u64>) -> Result<(), Status> {
+    let Some(position) = at_least else { return Ok(()) };
+    if parts.read_models.wait_for(Position::new(position), POSITION_TIMEOUT).await {
+        return Ok(());
+    }
+    Err(Status::unavailable(format!(
+        "at_least_position: the read models have not reached it within {} s",
+        POSITION_TIMEOUT.as_secs()
+    )))
+}
+
 async fn answer(
     parts: &Arc<Parts>,
     visit: Visit,
@@ -95,14 +107,7 @@ async fn answer(
         let message = format!("no policy lets {} see any part of a {view} for this purpose", visit.agency());
         return Err(fault::denied(message));
     }
-    if let Some(position) = at_least
-        && !parts.read_models.wait_for(Position::new(position), POSITION_TIMEOUT).await
-    {
-        return Err(Status::unavailable(format!(
-            "at_least_position: the read models have not reached it within {} s",
-            POSITION_TIMEOUT.as_secs()
-        )));
-    }
+    reach(parts, at_least).await?;
     // Read before the look-up: the answer reflects at least this much of the log.
     let position = parts.read_models.position();
     let Some((document, case_ref)) = look_up(parts, view, reference).await? else {

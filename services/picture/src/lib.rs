@@ -11,6 +11,7 @@
 
 mod document;
 mod fault;
+mod find;
 mod gate;
 mod statistics;
 mod watch;
@@ -109,6 +110,13 @@ impl PictureService for Service {
 
     async fn count(&self, request: Request<v1::CountRequest>) -> Result<Response<v1::CountResponse>, Status> {
         statistics::count(&self.parts, &request).await.map(Response::new)
+    }
+
+    async fn find_persons(
+        &self,
+        request: Request<v1::FindPersonsRequest>,
+    ) -> Result<Response<v1::FindPersonsResponse>, Status> {
+        find::persons(&self.parts, &request).await.map(Response::new)
     }
 
     async fn get_position(

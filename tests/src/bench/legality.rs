@@ -11,8 +11,8 @@ use std::{
 
 use simpul_connector::{Client, ClientConfig, connect_channel};
 use simpul_proto::v1::{
-    CheckRequest, GetPositionRequest, check_request::Subject, legality_service_client::LegalityServiceClient,
-    picture_service_client::PictureServiceClient,
+    CheckRequest, FindPersonsRequest, GetPositionRequest, check_request::Subject,
+    legality_service_client::LegalityServiceClient, picture_service_client::PictureServiceClient,
 };
 
 use super::measure::{Row, closed_loop, row};
@@ -98,6 +98,41 @@ pub async fn check(config: &ClientConfig, persons: u64, callers: usize, time: Du
     };
     let (calls, took) = closed_loop(callers, time / 10, time, call).await;
     row(&format!("legality check of {persons}, c{callers}"), "Simpul", true, 1, calls, took)
+}
+
+/// `callers` callers who look for persons by name: one letter doubled, the words turned, of two in three the year of birth.
+///
+/// # Panics
+/// Where a search fails, or finds nobody.
+pub async fn find(config: &ClientConfig, persons: u64, callers: usize, time: Duration) -> Row {
+    let channel = connect_channel(&config.tls_files()).await.expect("connected");
+    let call = move |caller: usize, number: u64| {
+        let mut client = PictureServiceClient::new(channel.clone());
+        let person = (number * 7_919 + caller as u64 * 104_729) % persons;
+        async move {
+            let name: Vec<String> = drafts::name(person).split(' ').rev().map(misspelt).collect();
+            let year =
+                if number.is_multiple_of(3) { String::new() } else { drafts::birth_date(person)[..4].into() };
+            let request = FindPersonsRequest {
+                name: name.join(" "),
+                birth_date: year,
+                purpose: "ASSIST".into(),
+                official: "bench".into(),
+                ..Default::default()
+            };
+            let found = client.find_persons(request).await.expect("answered").into_inner();
+            assert!(!found.candidates.is_empty());
+        }
+    };
+    let (calls, took) = closed_loop(callers, time / 10, time, call).await;
+    row(&format!("find persons among {persons}, c{callers}"), "Simpul", true, 1, calls, took)
+}
+
+/// Its last letter twice, and `u` as it was written once.
+fn misspelt(word: &str) -> String {
+    let mut word = word.replace('u', "oe");
+    word.extend(word.chars().next_back());
+    word
 }
 
 /// Line-ups of 1,000 persons, streamed, one after another; each one is a call.

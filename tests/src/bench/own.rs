@@ -111,6 +111,9 @@ async fn checks(plan: &Plan, each: &mut impl FnMut(Row)) -> anyhow::Result<()> {
         row.note = resident();
         each(row);
     }
+    for callers in [1, 4] {
+        each(legality::find(&desk, plan.persons, callers, plan.time).await);
+    }
     each(legality::line_up(&desk, plan.persons, plan.time).await);
     hub.stop();
     let before = Instant::now();

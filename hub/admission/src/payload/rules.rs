@@ -57,6 +57,7 @@ fn derive_field(field: &catalogue::Field) -> Field {
         FieldForm::Country => Country,
         FieldForm::Region => Rule::Region,
         FieldForm::ImoNumber => Rule::ImoNumber,
+        FieldForm::PersonRef => Rule::PersonRef,
         FieldForm::Enum(most) => Enum(most),
         FieldForm::Number | FieldForm::Bool => Rule::Number,
         FieldForm::Message(inner) => Rule::Message(derive(inner)),

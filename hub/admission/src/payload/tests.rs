@@ -152,7 +152,13 @@ fn compare(message: &Message, descriptor: &MessageDescriptor) {
                 assert_eq!(numbers, (0..=most as i32).collect::<Vec<_>>(), "{}.{}", message.name, field.name);
             }
             (
-                Rule::Text(_) | Rule::Digits(_) | Rule::Date | Rule::Country | Rule::Region | Rule::ImoNumber,
+                Rule::Text(_)
+                | Rule::Digits(_)
+                | Rule::Date
+                | Rule::Country
+                | Rule::Region
+                | Rule::ImoNumber
+                | Rule::PersonRef,
                 Kind::String,
             )
             | (Rule::Number, Kind::Uint32 | Kind::Uint64 | Kind::Bool) => {}

@@ -160,7 +160,7 @@ impl Story {
             claims: vec![sourced(person, 10)],
             placements: vec![placement],
             stays: vec![],
-            heard: Default::default(),
+            ..Facts::default()
         };
         Self { facts, valid_at: None }
     }
@@ -174,7 +174,7 @@ impl Story {
             claims: vec![sourced(person, 5)],
             placements: vec![],
             stays: vec![sourced(stay, 5)],
-            heard: Default::default(),
+            ..Facts::default()
         };
         Self { facts, valid_at: None }
     }

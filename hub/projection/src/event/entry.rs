@@ -11,6 +11,8 @@ use simpul_proto::{
     v1::{Link, PersonClaim},
 };
 
+use simpul_types::FieldClass;
+
 use super::{Unreadable, gist::Claim};
 
 /// Name of the message that holds what may lead to a recruiter.
@@ -24,6 +26,8 @@ pub struct Entry {
     pub message: DynamicMessage,
     /// Its person claims, in the order of their fields.
     pub claims: Vec<PersonClaim>,
+    /// Whether each claim is about a suspect or a recruiter.
+    pub(crate) accused: Vec<bool>,
 }
 
 impl Entry {
@@ -31,9 +35,9 @@ impl Entry {
         let kind = catalogue::kind(event_type).ok_or(Unreadable::Type)?;
         let decoded = catalogue::decode_payload(event_type, bytes).ok_or(Unreadable::Type)?;
         let message = decoded.map_err(|_| Unreadable::Payload)?;
-        let mut claims = Vec::new();
-        gather(kind.rules, &message, &mut claims).ok_or(Unreadable::Payload)?;
-        Ok(Self { kind, message, claims })
+        let (mut claims, mut accused) = (Vec::new(), Vec::new());
+        gather(kind.rules, &message, &mut claims, &mut accused).ok_or(Unreadable::Payload)?;
+        Ok(Self { kind, message, claims, accused })
     }
 }
 
@@ -59,14 +63,20 @@ impl Entry {
     }
 }
 
-fn gather(rules: &MessageRules, message: &DynamicMessage, claims: &mut Vec<PersonClaim>) -> Option<()> {
+fn gather(
+    rules: &MessageRules,
+    message: &DynamicMessage,
+    claims: &mut Vec<PersonClaim>,
+    accused: &mut Vec<bool>,
+) -> Option<()> {
     for field in &rules.fields {
         let FieldForm::Message(inner) = field.form else { continue };
         for one in messages(message, field.number) {
             if inner.name == PERSON_CLAIM {
                 claims.push(one.transcode_to().ok()?);
+                accused.push(field.class == FieldClass::Suspect.as_str());
             } else {
-                gather(inner, &one, claims)?;
+                gather(inner, &one, claims, accused)?;
             }
         }
     }
@@ -93,6 +103,8 @@ pub(crate) struct Gist {
     pub(crate) claims: Vec<Claim>,
     /// What may lead to a recruiter.
     pub(crate) indicators: Vec<IndicatorClaim>,
+    /// References of persons, in the order of their fields.
+    pub(crate) persons: Vec<String>,
 }
 
 impl Gist {
@@ -104,6 +116,7 @@ impl Gist {
             lp_number: String::new(),
             claims: Vec::new(),
             indicators: Vec::new(),
+            persons: Vec::new(),
         };
         gist.read(kind.rules, bytes).ok_or(Unreadable::Payload)?;
         Ok(gist)
@@ -136,6 +149,7 @@ impl Gist {
                     self.indicators.push(IndicatorClaim::decode(value).ok()?);
                 }
                 (FieldForm::Message(inner), _) => self.read(inner, value)?,
+                (FieldForm::PersonRef, _) => self.persons.push(std::str::from_utf8(value).ok()?.to_owned()),
                 (_, Link::CaseRef) => std::str::from_utf8(value).ok()?.clone_into(&mut self.case_ref),
                 (_, Link::LpNumber) => std::str::from_utf8(value).ok()?.clone_into(&mut self.lp_number),
                 _ => {}

@@ -32,6 +32,10 @@ pub(crate) struct Claim {
     pub passport: String,
     #[prost(string, tag = "3")]
     pub card: String,
+    #[prost(string, tag = "4")]
+    pub name: String,
+    #[prost(string, tag = "5")]
+    pub birth_date: String,
     #[prost(string, tag = "8")]
     pub mrz: String,
 }
@@ -210,7 +214,9 @@ mod tests {
             passport: "p".into(),
             card: "c".into(),
             mrz: "m".into(),
-            name: "other".into(),
+            name: "w".into(),
+            birth_date: "b".into(),
+            sex: 1,
             ..Default::default()
         }
     }
@@ -285,8 +291,12 @@ mod tests {
             let content = Content::decode(name, bytes.into()).ok().unwrap();
             let claims: Vec<_> = content.claims().collect();
             assert_eq!(claims.len(), 1, "{name}");
-            let Claim { nik, passport, card, mrz } = claims[0].clone();
-            assert_eq!([nik, passport, card, mrz], ["n", "p", "c", "m"], "{name}");
+            let Claim { nik, passport, card, name: word, birth_date, mrz } = claims[0].clone();
+            assert_eq!(
+                [nik, passport, card, word, birth_date, mrz],
+                ["n", "p", "c", "w", "b", "m"],
+                "{name}"
+            );
         }
     }
 }

@@ -10,7 +10,7 @@ use simpul_legality::{Facts, PlacementFacts, Sourced, StayFact};
 use simpul_proto::v1::PersonClaim;
 use simpul_types::{AgencyCode, Position, Timestamp};
 
-use super::{NOW, ReadModels, Shared, open::Standing};
+use super::{NOW, ReadModels, Shared, TieNote, open::Standing};
 use crate::{
     error::StateError,
     event::{Payload, gist},
@@ -45,6 +45,24 @@ pub struct Person {
     pub records: Vec<RecordNote>,
     /// Other persons that identifiers of one event led to as well.
     pub conflicts: Vec<ConflictNote>,
+    /// With whom the person was said to be one, or not.
+    pub ties: Vec<TieNote>,
+}
+
+impl Person {
+    /// Which kinds of identifiers any claim tells, strongest first.
+    pub fn identifier_kinds(&self) -> BTreeSet<IdentifierKind> {
+        let mut kinds = BTreeSet::new();
+        for claim in self.claims.iter().map(|claim| &claim.value) {
+            let told = [
+                (IdentifierKind::Nik, !claim.nik.is_empty()),
+                (IdentifierKind::Passport, !claim.passport.is_empty() || !claim.mrz.is_empty()),
+                (IdentifierKind::Card, !claim.card.is_empty()),
+            ];
+            kinds.extend(told.into_iter().filter(|(_, told)| *told).map(|(kind, _)| kind));
+        }
+        kinds
+    }
 }
 
 /// A source record that speaks of a person.
@@ -80,7 +98,11 @@ impl ReadModels {
     /// # Errors
     /// The store.
     pub fn person_by(&self, kind: IdentifierKind, normalized: &str) -> Result<Option<PersonId>, StateError> {
-        let id = self.shared.state.blind.id(kind.field(), normalized);
+        let id = match kind {
+            IdentifierKind::Reference => key::parse(normalized),
+            _ => Some(self.shared.state.blind.id(kind.field(), normalized)),
+        };
+        let Some(id) = id else { return Ok(None) };
         let node: Option<Node> = self.shared.state.row(&key::node(&id))?;
         Ok(node.map(|node| PersonId(key::one(&node.alias).unwrap_or(id))))
     }
@@ -96,6 +118,9 @@ impl ReadModels {
         until: Position,
     ) -> Result<Option<PersonId>, StateError> {
         let Some(person) = self.person_by(kind, normalized)? else { return Ok(None) };
+        if kind == IdentifierKind::Reference {
+            return Ok((!self.shared.speaking_of(&person, until)?.is_empty()).then_some(person));
+        }
         let id = self.shared.state.blind.id(kind.field(), normalized);
         for record in self.shared.records_of(&person)? {
             for position in self.shared.history(&record, until, usize::MAX)? {
@@ -110,8 +135,8 @@ impl ReadModels {
         Ok(None)
     }
 
-    /// Everything known about a person's placement: claims, placements with their licences, stays. Not found where no
-    /// record speaks of the person now.
+    /// Everything known about a person's placement, and about those who are said to be the same one: claims, placements with
+    /// their licences, stays. Not found where no record speaks of the person now.
     ///
     /// # Errors
     /// The store or the log.
@@ -126,10 +151,14 @@ impl ReadModels {
     /// The store or the log.
     pub fn facts_then(&self, person: &PersonId, until: Position) -> Result<Facts, StateError> {
         let mut facts = Facts::default();
-        for standing in self.shared.speaking_of(person, until)? {
+        let one = self.shared.said_to_be_one(person, until)?;
+        (facts.linked_persons, facts.links_held) = (one.persons.len() - 1, one.held.len());
+        for standing in self.shared.speaking_of_any(&one.persons, until)? {
             let Standing { record, snapshot, payload } = standing;
-            for claim in claims_of(person, &snapshot.persons, &payload) {
-                facts.claims.push(snapshot.sourced(claim.clone())?);
+            for person in &one.persons {
+                for claim in claims_of(person, &snapshot.persons, &payload) {
+                    facts.claims.push(snapshot.sourced(claim.clone())?);
+                }
             }
             match payload {
                 Payload::Placement(placement) => facts.placements.push(PlacementFacts {
@@ -164,7 +193,9 @@ impl ReadModels {
         if state.row::<Node>(&key::node(&person.0))?.is_none() {
             return Ok(None);
         }
-        let mut out = Person { id: *person, claims: Vec::new(), records: Vec::new(), conflicts: Vec::new() };
+        let ties = self.shared.ties(person, NOW)?;
+        let mut out =
+            Person { id: *person, claims: Vec::new(), records: Vec::new(), conflicts: Vec::new(), ties };
         for Standing { record, snapshot, payload } in self.shared.speaking_of(person, NOW)? {
             for claim in claims_of(person, &snapshot.persons, &payload) {
                 out.claims.push(snapshot.sourced(claim.clone())?);
@@ -212,7 +243,7 @@ impl Shared {
     }
 
     /// Records that ever spoke of the person.
-    fn records_of(&self, person: &PersonId) -> Result<Vec<Id>, StateError> {
+    pub(super) fn records_of(&self, person: &PersonId) -> Result<Vec<Id>, StateError> {
         let Some(node) = self.state.row::<Node>(&key::node(&person.0))? else { return Ok(Vec::new()) };
         let mut records: Vec<Id> = key::unpack(&node.records).collect();
         if node.more {
@@ -221,6 +252,21 @@ impl Shared {
             }
         }
         Ok(records)
+    }
+
+    /// Records that speak of any of these persons below `until`, each once, in log order.
+    fn speaking_of_any(&self, persons: &[PersonId], until: Position) -> Result<Vec<Standing>, StateError> {
+        let [first, others @ ..] = persons else { return Ok(Vec::new()) };
+        let mut standing = self.speaking_of(first, until)?;
+        for other in others {
+            for further in self.speaking_of(other, until)? {
+                if standing.iter().all(|known| known.record != further.record) {
+                    standing.push(further);
+                }
+            }
+        }
+        standing.sort_by_key(|standing| standing.snapshot.position);
+        Ok(standing)
     }
 
     /// Records whose newest snapshot below `until` speaks of the person, in log order.

@@ -5,6 +5,7 @@
 mod cases;
 mod entries;
 mod feed;
+mod identity;
 mod persons;
 mod records;
 mod runner;

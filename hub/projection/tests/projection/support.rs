@@ -310,3 +310,13 @@ pub fn declared(event_type: &'static str, message: &impl Message) -> Input {
         payload: message.encode_to_vec(),
     }
 }
+
+/// A word of an official about two persons: `PersonsLinked` and its like.
+pub fn who_is_who(event_type: &'static str, message: &impl Message) -> Input {
+    Input {
+        agency: "kbri-yangon",
+        stream: "mission-identity/pair".into(),
+        event_type,
+        payload: message.encode_to_vec(),
+    }
+}

@@ -308,6 +308,7 @@ mod tests {
             Ok((Subject::Passport(_), day)) => format!("{} passport {day}", row.name()),
             Ok((Subject::Card(_), day)) => format!("{} card {day}", row.name()),
             Ok((Subject::Mrz(_), day)) => format!("{} mrz {day}", row.name()),
+            Ok((Subject::PersonRef(_), day)) => format!("{} person {day}", row.name()),
             Err(why) => format!("{} {}", row.name(), why.split(':').next().unwrap_or_default()),
         };
         rows.iter().map(way).collect()

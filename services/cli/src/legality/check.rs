@@ -70,6 +70,10 @@ struct SubjectArgs {
     /// Number of the migrant worker's card; `-` reads it from stdin
     #[arg(long)]
     card: Option<String>,
+
+    /// Reference of a person, as `simpul person find` shows it
+    #[arg(long, value_name = "REF")]
+    person: Option<String>,
 }
 
 /// What the hub answered, its signature checked.
@@ -122,15 +126,19 @@ pub async fn run(
 
 impl SubjectArgs {
     fn read(self) -> anyhow::Result<Subject> {
-        let Self { nik, passport, mrz, card } = self;
+        let Self { nik, passport, mrz, card, person } = self;
         Ok(if let Some(nik) = nik {
             Subject::Nik(value(nik)?)
         } else if let Some(passport) = passport {
             Subject::Passport(value(passport)?)
         } else if let Some(mrz) = mrz {
             Subject::Mrz(mrz_lines(&value(mrz)?))
+        } else if let Some(person) = person {
+            Subject::PersonRef(person)
         } else {
-            Subject::Card(value(card.context("name the person: --nik, --passport, --mrz or --card")?)?)
+            Subject::Card(value(
+                card.context("name the person: --nik, --passport, --mrz, --card or --person")?,
+            )?)
         })
     }
 }

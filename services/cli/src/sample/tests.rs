@@ -118,7 +118,7 @@ fn whoever_has_no_defect_is_procedural_and_whoever_has_one_is_not() {
                 placement: sourced(placement),
             }],
             stays: Vec::new(),
-            heard: Default::default(),
+            ..Facts::default()
         };
         let assessment = evaluate(&book, &facts, None, Date::constant(2026, 1, 1));
         let defect = registry.placement(index as u64).defect;

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 mod documents;
+mod persons;
 mod statistics;
 mod support;
 mod watch;
