@@ -105,7 +105,7 @@ fn show(found: &v1::FindPersonsResponse, out: &mut dyn Write) -> anyhow::Result<
             ] {
                 if !text.is_empty() {
                     line.push_str(", ");
-                    line.push_str(&format!("{label} {text}").trim_start());
+                    line.push_str(format!("{label} {text}").trim_start());
                 }
             }
             writeln!(
