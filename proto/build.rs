@@ -31,6 +31,7 @@ const FILES: &[&str] = &[
     "simpul/organisation/v1/organisation.proto",
     "simpul/coordination/v1/coordination.proto",
     "simpul/directory/v1/directory.proto",
+    "simpul/hub/v1/hub_events.proto",
 ];
 
 /// Packages whose messages have no `Debug` at all: nobody prints a payload.

@@ -24,6 +24,8 @@ pub use generated::simpul::embassy::v1 as embassy;
 pub use generated::simpul::foreign::v1 as foreign;
 /// Package `simpul.health.v1`.
 pub use generated::simpul::health::v1 as health;
+/// Events of the hub itself, package `simpul.hub.v1`.
+pub use generated::simpul::hub::v1 as hub;
 /// Package `simpul.identity.v1`.
 pub use generated::simpul::identity::v1 as identity;
 /// Package `simpul.immigration.v1`.

@@ -7,7 +7,7 @@ use std::{
 };
 
 use serde_json::Value;
-use simpul_cli::init::{InitOptions, Realm, init};
+use simpul_cli::init::{AgencySeed, InitOptions, Realm, demo_agencies, init};
 use simpul_connector::{Client, ClientConfig, ClientFile};
 use simpul_types::{Clock, clock::System};
 use tempfile::TempDir;
@@ -30,7 +30,7 @@ impl World {
     /// # Panics
     /// Where it cannot be made.
     pub fn new() -> Self {
-        Self::make(None, None, "")
+        Self::make(None, None, "", demo_agencies())
     }
 
     /// A realm with NATS.
@@ -38,7 +38,7 @@ impl World {
     /// # Panics
     /// Where it cannot be made.
     pub fn with_nats() -> Self {
-        Self::make(Some(free_port()), None, "")
+        Self::make(Some(free_port()), None, "", demo_agencies())
     }
 
     /// A realm whose folder lies in `base`, for benchmarks on a given disk, with Cedar policies beside the first matrix.
@@ -46,10 +46,23 @@ impl World {
     /// # Panics
     /// Where it cannot be made.
     pub fn in_folder(base: &Path, further_policies: &str) -> Self {
-        Self::make(None, Some(base), further_policies)
+        Self::make(None, Some(base), further_policies, demo_agencies())
     }
 
-    fn make(nats_port: Option<u16>, base: Option<&Path>, further_policies: &str) -> Self {
+    /// A realm with NATS, and with every kind of agency that the stories of `domain.md` §6.2 need.
+    ///
+    /// # Panics
+    /// Where it cannot be made.
+    pub fn of_all_agencies() -> Self {
+        Self::make(Some(free_port()), None, "", all_agencies())
+    }
+
+    fn make(
+        nats_port: Option<u16>,
+        base: Option<&Path>,
+        further_policies: &str,
+        agencies: Vec<AgencySeed>,
+    ) -> Self {
         let dir = match base {
             Some(base) => TempDir::new_in(base),
             None => TempDir::new(),
@@ -60,6 +73,7 @@ impl World {
         (options.grpc_port, options.tiles_port) = (grpc_port, 0);
         (options.metrics_port, options.nats_port) = (0, nats_port);
         options.further_policies = further_policies.into();
+        options.agencies = agencies;
         let realm = init(&options, &System).unwrap_or_else(|error| panic!("directory init: {error}"));
         Self { dir, realm, grpc_port, nats_port }
     }
@@ -193,6 +207,26 @@ impl World {
             .map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("not JSON: {line}")))
             .collect()
     }
+}
+
+/// The demo's agencies and one of every further kind.
+fn all_agencies() -> Vec<AgencySeed> {
+    let mut agencies = demo_agencies();
+    for (code, name, kind) in [
+        ("polri-kalbar", "Polda Kalimantan Barat", "police"),
+        ("imipas", "Direktorat Jenderal Imigrasi", "immigration"),
+        ("kejaksaan", "Kejaksaan Republik Indonesia", "prosecution"),
+        ("kemensos", "Kementerian Sosial", "social"),
+        ("kemenkes", "Kementerian Kesehatan", "health"),
+        ("lpsk", "Lembaga Perlindungan Saksi dan Korban", "protection"),
+        ("migrant-care", "Migrant Care", "companion"),
+        ("desa-sukamaju", "Desa Sukamaju", "village"),
+        ("kemenko", "Kemenko Polkam", "coordination"),
+    ] {
+        let (code, name, kind) = (code.into(), name.into(), kind.into());
+        agencies.push(AgencySeed { code, name, kind, connectors: vec!["desk".into()] });
+    }
+    agencies
 }
 
 impl Default for World {

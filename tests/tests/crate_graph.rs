@@ -51,6 +51,17 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "simpul-publisher",
         &["simpul-proto", "simpul-types", "simpul-projection", "simpul-log", "simpul-signing"],
     ),
+    (
+        "simpul-supersede",
+        &[
+            "simpul-proto",
+            "simpul-types",
+            "simpul-signing",
+            "simpul-log",
+            "simpul-legality",
+            "simpul-projection",
+        ],
+    ),
     ("simpul-runtime", &["simpul-types"]),
     ("simpul-submission-service", &["simpul-proto", "simpul-types", "simpul-admission"]),
     (

@@ -75,6 +75,11 @@ impl RuleBook {
         check::assemble(file).map_err(RuleBookError::Inconsistent)
     }
 
+    /// The rules of this build as text: two builds with the same text judge alike, as far as the rules go.
+    pub const fn builtin_text() -> &'static str {
+        BUILTIN
+    }
+
     /// Name of the rule set in force on a day, for example `id-pmi-2023-08`. `None` before the first.
     pub fn set_on(&self, day: Date) -> Option<&str> {
         self.sets.iter().rev().find(|set| set.from <= day).map(|set| set.name.as_str())

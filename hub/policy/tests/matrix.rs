@@ -50,6 +50,7 @@ const KINDS: &[(&str, &str)] = &[
     ("coordination", "coordinating ministry or task force"),
     ("oversight", "oversight body, for example Ombudsman RI"),
     ("directory", "directory authority; fixed in the hub, no policy changes it"),
+    ("hub", "the hub itself: what it says of its own answers and read models"),
     ("stranger", "declared, of a kind that no rule speaks of"),
 ];
 

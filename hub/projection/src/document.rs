@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::{Map, Value};
 use simpul_proto::catalogue;
-use simpul_types::{FieldClass, Position, View};
+use simpul_types::{AgencyCode, FieldClass, Position, View};
 
 /// One document. Holds personal data: no `Debug`.
 #[derive(Clone, PartialEq)]
@@ -18,6 +18,8 @@ pub struct Document {
     pub r#ref: String,
     /// Position of the newest event it shows.
     pub position: Position,
+    /// The one agency that may be shown it; empty where policy alone decides.
+    pub addressee: String,
     /// One JSON object per field class that has content.
     pub classes: BTreeMap<FieldClass, Value>,
 }
@@ -48,7 +50,7 @@ static BY_VIEW: LazyLock<BTreeMap<View, Vec<FieldClass>>> = LazyLock::new(|| {
 
 impl Document {
     pub(crate) fn new(view: View, r#ref: String, position: Position) -> Self {
-        Self { view, r#ref, position, classes: BTreeMap::new() }
+        Self { view, r#ref, position, addressee: String::new(), classes: BTreeMap::new() }
     }
 
     /// Sets a member of a class; what is empty is left out.
@@ -83,6 +85,11 @@ impl Document {
     pub fn cut(&self, allowed: &BTreeSet<FieldClass>) -> Value {
         let seen = self.classes.iter().filter(|(class, _)| allowed.contains(class));
         Value::Object(seen.map(|(class, value)| (class.as_str().to_owned(), value.clone())).collect())
+    }
+
+    /// Whether it may be shown to an agency, if policy lets it see the view.
+    pub fn is_for(&self, agency: &AgencyCode) -> bool {
+        self.addressee.is_empty() || self.addressee == agency.as_str()
     }
 
     /// Classes of the view that such a reader does not get, whether or not this document has content in them.

@@ -7,6 +7,7 @@ use crate::{
     error::StateError,
     key::{self, Id},
     overlay::Overlay,
+    projection::Outcome,
     row::{ChangeRow, Changes},
     state::{Row, State},
 };
@@ -45,11 +46,13 @@ impl LeafChanges {
         Self { first, entries: Vec::new() }
     }
 
-    pub(crate) fn add(&mut self, position: Position, record: Option<Id>, changes: &[(View, Id)]) {
+    pub(crate) fn add(&mut self, position: Position, outcome: &Outcome) {
+        let Outcome { record, changes, addressee, .. } = outcome;
         for (n, (view, id)) in changes.iter().enumerate() {
             let view = View::ALL.iter().position(|one| one == view).unwrap_or_default() as u32;
             let record = record.filter(|record| record != id).map(|id| id.to_vec()).unwrap_or_default();
-            let row = ChangeRow { position: position.get(), n: n as u32, view, id: id.to_vec(), record };
+            let (position, n, id) = (position.get(), n as u32, id.to_vec());
+            let row = ChangeRow { position, n, view, id, record, addressee: addressee.clone() };
             self.entries.push(row);
         }
     }
@@ -64,10 +67,12 @@ impl LeafChanges {
 }
 
 /// One change, not rendered yet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
     pub(crate) key: ChangeKey,
     pub(crate) view: View,
+    /// The one agency that may be shown it; empty where policy alone decides.
+    pub(crate) addressee: String,
     pub(crate) id: Id,
     pub(crate) record: Id,
 }
@@ -125,6 +130,7 @@ fn entry(row: &ChangeRow) -> Option<Entry> {
     Some(Entry {
         key: ChangeKey { position: row.position, n: u16::try_from(row.n).ok()? },
         view: *View::ALL.get(row.view as usize)?,
+        addressee: row.addressee.clone(),
         id,
         record: if row.record.is_empty() { id } else { key::one(&row.record)? },
     })

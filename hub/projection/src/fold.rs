@@ -76,7 +76,7 @@ impl Folder {
                     projection::Outcome::default()
                 }
             };
-            changes.add(position, outcome.record, &outcome.changes);
+            changes.add(position, &outcome);
             batch.tracking.position += 1;
             batch.events += 1;
         }

@@ -49,8 +49,10 @@ pub use persons::IdentifierKind;
 pub use projection::{Outcome, Projection};
 pub use read::{
     Candidate, CaseFile, Change, ConflictNote, DirectoryAgency, DirectoryKey, DirectoryRows, Found, GapNote,
-    Health, Person, PersonId, ReadModels, RecordNote, TieNote, TieState, Told,
+    Health, Person, PersonId, ReadModels, RecordNote, Subject, TieNote, TieState, Told, Touched,
+    ViewOfChange,
 };
-pub use rebuild::{Rebuild, rebuild_digest, stored_digest};
+pub use rebuild::{Rebuild, Rebuilt, rebuild_digest, stored_digest};
+pub use row::VERSION as LAYOUT;
 pub use runner::Handle;
 pub use state::{Row, StateDigest};

@@ -154,14 +154,20 @@ impl<'a> Identifiers<'a> {
 
 /// Whether an event tells the identifier with this id of one of its persons.
 pub(crate) fn tells(blind: &Blind, content: &gist::Content, id: &Id) -> bool {
-    content.claims().any(|claim| {
+    identifiers(blind, content).contains(id)
+}
+
+/// Every identifier that an event tells, of all of its persons.
+pub(crate) fn identifiers(blind: &Blind, content: &gist::Content) -> Vec<Id> {
+    let told = content.claims().flat_map(|claim| {
         let mut identifiers = Identifiers::new(blind);
         identifiers.claim(claim);
         if let gist::Content::Placement(placement) = content {
             identifiers.evidence(placement);
         }
-        identifiers.found.iter().any(|(_, found)| found == id)
-    })
+        identifiers.found.into_iter().map(|(_, id)| id)
+    });
+    told.collect()
 }
 
 /// A number as text; what is no text is no number.

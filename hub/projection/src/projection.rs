@@ -50,6 +50,8 @@ pub struct Outcome {
     pub(crate) case: Option<Id>,
     /// Documents that changed, in order.
     pub(crate) changes: Vec<(View, Id)>,
+    /// The one agency that they are for; empty where policy alone decides.
+    pub(crate) addressee: String,
 }
 
 /// All projections, in order.

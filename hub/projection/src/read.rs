@@ -31,15 +31,19 @@ mod known;
 mod open;
 mod payloads;
 mod people;
+mod subject;
 mod ties;
+mod touched;
 
-pub use changes::Change;
+pub use changes::{Change, ViewOfChange};
 pub use directory::{DirectoryAgency, DirectoryKey, DirectoryRows};
 pub use documents::CaseFile;
 pub use find::{Candidate, Found};
 pub use payloads::Told;
 pub use people::{ConflictNote, Person, PersonId, RecordNote};
+pub use subject::Subject;
 pub use ties::{TieNote, TieState};
+pub use touched::Touched;
 
 /// Opened licences kept in memory: few, small, without personal data, and asked for with every placement.
 const LICENCES_KEPT: usize = 4_096;
@@ -220,7 +224,8 @@ impl ReadModels {
         HEXLOWER.encode(&self.shared.state.blind.0.blind(kind.field(), normalized))
     }
 
-    /// Digest over all rows in clear, with the position it was taken at. The projection waits meanwhile; blocking.
+    /// Digest over all rows in clear, with the position it was taken at. The projection goes on meanwhile; blocking, and as
+    /// long as reading all rows.
     ///
     /// # Errors
     /// The store.

@@ -26,16 +26,28 @@ pub struct Rebuild {
     pub until: Position,
     /// From where on the state that it is compared with keeps its feed of changes.
     pub changes_from: Position,
+    /// Digests that were recorded on the way, in the order of their positions; each is taken again there.
+    pub recorded: Vec<StateDigest>,
+}
+
+/// What a rebuild came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rebuilt {
+    /// At the end.
+    pub digest: StateDigest,
+    /// At every recorded position below the end, in order.
+    pub on_the_way: Vec<StateDigest>,
 }
 
 impl Rebuild {
     /// What gives the same digest as `live`, unless one of the two is wrong.
     pub fn of(live: &StateDigest, scratch: impl Into<PathBuf>) -> Self {
-        Self { scratch: scratch.into(), until: live.position, changes_from: live.changes_from }
+        let scratch = scratch.into();
+        Self { scratch, until: live.position, changes_from: live.changes_from, recorded: Vec::new() }
     }
 }
 
-/// Folds the log from zero and digests the result. `progress` is told the position reached and the end, now and then.
+/// Folds the log from zero and digests the result, and what stood at every recorded position. `progress` is told the position reached and the end, now and then.
 /// Blocking, and as long as the log.
 ///
 /// # Errors
@@ -45,7 +57,7 @@ pub fn rebuild_digest(
     keys: &StateKeys,
     rebuild: &Rebuild,
     progress: &mut dyn FnMut(Position, Position),
-) -> Result<StateDigest, StateError> {
+) -> Result<Rebuilt, StateError> {
     let state = State::open(&rebuild.scratch, ROOM, keys)?;
     let digest = build(&state, reader, keys, rebuild, progress);
     drop(state);
@@ -68,20 +80,31 @@ fn build(
     keys: &StateKeys,
     rebuild: &Rebuild,
     progress: &mut dyn FnMut(Position, Position),
-) -> Result<StateDigest, StateError> {
+) -> Result<Rebuilt, StateError> {
     config::begin(state, keys)?;
     state.pace().hurry(true);
     let folder = Folder::new();
     let mut batch = Batch::new(state)?;
+    let mut recorded = rebuild.recorded.iter().peekable();
+    let mut on_the_way = Vec::new();
     let scan = reader.scan(Position::ZERO);
     ahead::each(scan, reader, rebuild.until, state.pace(), |leaf| {
         folder.leaf(leaf, &mut batch)?;
         if batch.events >= BATCH_EVENTS {
             progress(batch.commit()?, rebuild.until);
         }
+        // A digest was taken between two batches, so its position is the end of a leaf.
+        while let Some(stop) = recorded.next_if(|stop| stop.position <= batch.position()) {
+            if stop.position == batch.position() {
+                batch.commit()?;
+                state.trim_changes(stop.changes_from)?;
+            }
+            // Where it is not, the digest taken here has another position, and whoever compares sees it.
+            on_the_way.push(state.digest()?);
+        }
         Ok(true)
     })?;
     progress(batch.commit()?, rebuild.until);
     state.trim_changes(rebuild.changes_from)?;
-    state.digest()
+    Ok(Rebuilt { digest: state.digest()?, on_the_way })
 }

@@ -43,6 +43,7 @@ impl Projection for Records {
             Content::Entry(entry) => {
                 let view = entry.kind.view.parse().ok().filter(|view| *view != View::Case);
                 outcome.changes.extend(view.map(|view| (view, id)));
+                outcome.addressee.clone_from(&entry.addressee);
             }
             _ => {}
         }

@@ -13,7 +13,7 @@ use prost::Message;
 use crate::{error::StateError, key::Id};
 
 /// Version of every row.
-pub(crate) const VERSION: u8 = 4;
+pub const VERSION: u8 = 4;
 
 /// Encodes a row.
 pub(crate) fn encode(row: &impl Message) -> Vec<u8> {
@@ -242,6 +242,9 @@ pub(crate) struct ChangeRow {
     /// The record whose event it is; empty where that is the document itself.
     #[prost(bytes = "vec", tag = "5")]
     pub record: Vec<u8>,
+    /// The one agency that may be shown it; empty where policy alone decides.
+    #[prost(string, tag = "6")]
+    pub addressee: String,
 }
 
 /// An event that could not be folded.

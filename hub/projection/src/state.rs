@@ -142,19 +142,22 @@ impl State {
         Ok(trim.map_or(Position::ZERO, |trim| Position::new(trim.below)))
     }
 
-    /// Digest over all rows in clear, in the order of their keys. Commits wait meanwhile.
+    /// Digest over all rows of this moment in clear, in the order of their keys. Commits go on meanwhile.
     ///
     /// `d0 = SHA-256("")`, `d(i+1) = SHA-256(d(i) ‖ length of key, u32 BE ‖ key ‖ value)`.
     pub(crate) fn digest(&self) -> Result<StateDigest, StateError> {
-        let _paused = self.store.pause();
+        let tables = self.store.snapshot()?;
         let mut digest = sha256(&[]);
-        self.store.each(|key, value| {
+        self.store.each(&tables, |key, value| {
             let length = (key.len() as u32).to_be_bytes();
             digest = sha256(&[&digest, &length, key, value]);
             Ok(())
         })?;
-        let position = Position::new(self.tracking()?.position);
-        Ok(StateDigest { position, changes_from: self.changes_from()?, digest })
+        let tracking = self.store.get_in(&tables, key::TRACKING, row::decode::<Tracking>)?.transpose()?;
+        let position = Position::new(tracking.unwrap_or_default().position);
+        let trim = self.store.get_in(&tables, key::TRIM, row::decode::<Trim>)?.transpose()?;
+        let changes_from = trim.map_or(Position::ZERO, |trim| Position::new(trim.below));
+        Ok(StateDigest { position, changes_from, digest })
     }
 
     /// Makes everything durable that was committed.

@@ -169,14 +169,24 @@ impl Store {
         Walk { store: self, span, back, chunk: Vec::new().into_iter(), rows: 1, done: false }
     }
 
-    /// Tells all rows of one moment, in order. The caller keeps commits away.
+    /// All rows of this moment, for a walk that commits go on beside.
+    pub(crate) fn snapshot(&self) -> Result<Arc<Tables>, StateError> {
+        let _paused = self.pause();
+        self.shared.wait(|tables| tables.frozen.len() < FROZEN_MAX && tables.runs.len() < RUNS_MAX)?;
+        self.shared.freeze();
+        // The memory that is live from here on takes further commits; everything else stays as it is.
+        let memory = Arc::new(Memory::new());
+        Ok(Arc::new(Tables { memory, batch: None, ..Tables::clone(&self.tables()) }))
+    }
+
+    /// Tells all rows of a snapshot, in order.
     pub(crate) fn each(
         &self,
+        tables: &Arc<Tables>,
         mut tell: impl FnMut(&[u8], &[u8]) -> Result<(), StateError>,
     ) -> Result<(), StateError> {
         let span = Span::of(..);
-        let tables = self.tables();
-        with_sources(&tables, &span, false, None, |mut merge| {
+        with_sources(tables, &span, false, None, |mut merge| {
             merge.each(|key, value| {
                 if let Some(value) = value {
                     tell(key, value)?;

@@ -1,8 +1,8 @@
 //! Where changes come from: the read models, and the log's head for the checkpoint.
 
 use simpul_log::Reader;
-use simpul_projection::{Change, ChangeKey, ReadModels};
-use simpul_types::{Leaf, LeafIndex, Position, View};
+use simpul_projection::{Change, ChangeKey, ReadModels, ViewOfChange};
+use simpul_types::{Leaf, LeafIndex, Position};
 use tokio::sync::watch;
 
 /// Why the feed could not be read.
@@ -15,7 +15,7 @@ pub type FeedError = Box<dyn std::error::Error + Send + Sync>;
 /// read models catch up with the log.
 pub trait Feed: Send + Sync + 'static {
     /// The same changes as [`Self::changes`] without their documents, cheaply. Blocking I/O.
-    fn views(&self, from: ChangeKey) -> Box<dyn Iterator<Item = Result<(ChangeKey, View), FeedError>> + '_>;
+    fn views(&self, from: ChangeKey) -> Box<dyn Iterator<Item = Result<ViewOfChange, FeedError>> + '_>;
     /// Changes from a key on. Blocking I/O.
     fn changes(&self, from: ChangeKey) -> Box<dyn Iterator<Item = Result<Change, FeedError>> + '_>;
     /// Fires when there may be more.
@@ -33,7 +33,7 @@ pub(crate) struct HubFeed {
 }
 
 impl Feed for HubFeed {
-    fn views(&self, from: ChangeKey) -> Box<dyn Iterator<Item = Result<(ChangeKey, View), FeedError>> + '_> {
+    fn views(&self, from: ChangeKey) -> Box<dyn Iterator<Item = Result<ViewOfChange, FeedError>> + '_> {
         Box::new(self.read_models.change_views(from).map(|change| change.map_err(FeedError::from)))
     }
 

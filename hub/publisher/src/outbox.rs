@@ -24,7 +24,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use simpul_projection::{Change, ChangeKey, classes_of};
+use simpul_projection::{Change, ChangeKey, ViewOfChange, classes_of};
 use simpul_types::{AgencyCode, EventId, Position, Timestamp, View};
 use sled::{Batch, Db};
 use tokio::sync::watch;
@@ -230,7 +230,7 @@ impl Outbox {
         let (mut batch, mut next, mut count) = (Batch::default(), from, 0);
         let mut rows: BTreeMap<AgencyCode, (u64, Vec<u8>)> = BTreeMap::new();
         for change in self.0.feed.views(from).take(changes_max) {
-            let (key, view) = change.map_err(OutboxError::Feed)?;
+            let ViewOfChange { key, view, addressee } = change.map_err(OutboxError::Feed)?;
             assert!(key >= next, "PUB-1: changes come in order");
             let position = Position::new(key.position);
             let sight = self.0.visibility.at(position).map_err(OutboxError::Visibility)?;
@@ -239,7 +239,7 @@ impl Outbox {
             let shown: ClassSet = classes_of(view).iter().copied().collect();
             for (agency, allowed) in sight.of(view) {
                 let classes = allowed.and(shown);
-                if classes.is_empty() {
+                if classes.is_empty() || addressee.as_ref().is_some_and(|addressee| addressee != agency) {
                     continue;
                 }
                 let sequence = match last.get_mut(agency) {

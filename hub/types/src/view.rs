@@ -92,5 +92,9 @@ closed! {
         Organisation = "organisation",
         /// Who is who: links between persons, taken back or not.
         Identity = "identity",
+        /// That an answer given before is otherwise now; to the agency that got it.
+        Verdict = "verdict",
+        /// What the hub proves of itself.
+        Integrity = "integrity",
     }
 }

@@ -57,6 +57,10 @@ pub struct InitOptions {
     pub further_policies: String,
 }
 
+/// Agency and connector that the hub submits as; nobody gets a certificate for them.
+const HUB_AGENCY: &str = "simpul";
+const HUB_CONNECTOR: &str = "hub";
+
 /// One agency of a new realm.
 #[derive(Clone, Debug)]
 pub struct AgencySeed {
@@ -198,7 +202,7 @@ pub fn init(options: &InitOptions, ids: &dyn IdSource) -> Result<Realm, InitErro
     let origin = format!("simpul.example/{}", options.realm);
     let (log_key, log_vkey) = note_key(&origin);
     let (access_key, access_vkey) = note_key(&format!("{origin}/access"));
-    let (verdict_key, authority_key) = (SigningKey::generate(), SigningKey::generate());
+    let [verdict_key, authority_key, producer_key] = [(); 3].map(|()| SigningKey::generate());
     let mut realm = Realm {
         dir: root.path().to_path_buf(),
         hub_config: root.path().join("hub/hub.toml"),
@@ -237,7 +241,13 @@ pub fn init(options: &InitOptions, ids: &dyn IdSource) -> Result<Realm, InitErro
     hub.public("ca.pem", ca.pem())?;
     hub.public("tls.pem", &issued.certificate)?;
     hub.secret("tls.key", &issued.key)?;
-    for (name, key) in [("log.key", &log_key), ("access.key", &access_key), ("verdict.key", &verdict_key)] {
+    let hub_keys = [
+        ("log.key", &log_key),
+        ("access.key", &access_key),
+        ("verdict.key", &verdict_key),
+        ("producer.key", &producer_key),
+    ];
+    for (name, key) in hub_keys {
         hub.secret(name, &line(&key.to_text()))?;
     }
     hub.secret("master.key", &line(&MasterKey::generate().to_text()))?;
@@ -256,7 +266,20 @@ pub fn init(options: &InitOptions, ids: &dyn IdSource) -> Result<Realm, InitErro
         realm.nats_config = Some(nats.path().join("nats.conf"));
     }
 
-    let events = bootstrap::events(&options.agencies, &keys, options.now, &options.further_policies);
+    // The hub itself is an agency too: what it says of its own is signed and judged like everything else.
+    let mut agencies = options.agencies.clone();
+    agencies.push(AgencySeed {
+        code: HUB_AGENCY.into(),
+        name: "Simpul".into(),
+        kind: "hub".into(),
+        connectors: Vec::new(),
+    });
+    let hub = Sender {
+        agency: HUB_AGENCY.parse().expect("a valid agency code"),
+        connector: HUB_CONNECTOR.parse().expect("a valid connector name"),
+    };
+    keys.push((hub, producer_key.public_key()));
+    let events = bootstrap::events(&agencies, &keys, options.now, &options.further_policies);
     root.public_bytes("bootstrap.binpb", &bootstrap::submission(&authority_key, &events, options.now, ids))?;
     Ok(realm)
 }
@@ -320,7 +343,7 @@ fn check(options: &InitOptions) -> Result<Vec<Sender>, InitError> {
         }
     }
     // Agency, connector and key are events, and the policy is one: all of them in one submission.
-    if options.agencies.len() + 2 * senders.len() + 1 > limits::EVENTS_PER_SUBMISSION_MAX {
+    if options.agencies.len() + 2 * senders.len() + 4 > limits::EVENTS_PER_SUBMISSION_MAX {
         let rule = "at most 300, with their connectors";
         return Err(InitError::Value { what: "agencies", value: options.agencies.len().to_string(), rule });
     }

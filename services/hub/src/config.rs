@@ -86,6 +86,10 @@ pub struct Keys {
     pub verdict: ConfigPath,
     /// Wraps data keys, blinds index keys, seals read models.
     pub master: ConfigPath,
+    /// Signs what the hub submits itself, as connector `hub` of the agency `simpul`; absent: it submits nothing, so nobody hears
+    /// of answers that changed, and no state digests are recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub producer: Option<ConfigPath>,
 }
 
 /// `[log]`
@@ -152,11 +156,20 @@ pub struct Directory {
 }
 
 /// `[projection]`
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Projection {
     /// Page cache of the read models, bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cache_bytes: Option<u64>,
+    /// The digest of the read models is recorded in the log every so many events; 0 for never. Needs `keys.producer`.
+    #[serde(default = "defaults::digest_every_events")]
+    pub digest_every_events: u64,
+}
+
+impl Default for Projection {
+    fn default() -> Self {
+        Self { cache_bytes: None, digest_every_events: defaults::digest_every_events() }
+    }
 }
 
 /// `[nats]`
@@ -200,6 +213,11 @@ mod defaults {
     /// 10 million events of 700 bytes in four minutes; a disk gives ten times as much and more.
     pub(super) fn scrub_bytes_per_second() -> u64 {
         32 << 20
+    }
+
+    /// About once a week of the full feed; a second of reading rows in the background.
+    pub(super) fn digest_every_events() -> u64 {
+        1_000_000
     }
 
     pub(super) fn in_flight_max() -> usize {

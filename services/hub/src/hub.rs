@@ -25,6 +25,8 @@ use crate::{
     config::Config,
     folder::{Addresses, Folder},
     material::Material,
+    own_words::{self, OwnWords},
+    producer::Producer,
     services::{self, Backends, Serving},
     sights::Sights,
     tiles::{self, Tiles},
@@ -44,6 +46,7 @@ pub struct Hub {
     checkpoints: [Publishing; 2],
     projection: simpul_projection::Handle,
     publisher: simpul_publisher::Handle,
+    own_words: Option<OwnWords>,
     access: Arc<AccessLog>,
     serving: Serving,
     serving_tiles: JoinHandle<()>,
@@ -70,7 +73,7 @@ pub fn check(config: &Config) -> anyhow::Result<()> {
 pub async fn start(config: Config) -> anyhow::Result<Hub> {
     // For the NATS client, which has no way to be told; another one that stands already is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let Material { log, access, verdict, master, authority, bootstrap, tls, tiles_tls, witnesses } =
+    let Material { log, access, verdict, producer, master, authority, bootstrap, tls, tiles_tls, witnesses } =
         Material::load(&config)?;
     let folder = Folder::open(&config.data_dir)?;
     let epoch = folder.next_epoch()?;
@@ -138,6 +141,13 @@ pub async fn start(config: Config) -> anyhow::Result<Hub> {
     let (read_models, projection) = start_projection(&config, reader.clone(), state_keys).await?;
     let publisher = start_publisher(&config, &read_models, &reader, &admission, authority)?;
 
+    let own_words = match producer {
+        Some(key) => {
+            let producer = Producer::new(admission.clone(), key, clock.clone(), Arc::new(System));
+            Some(own_words::start(&config, Arc::new(producer), &read_models, access.reader(), clock.clone())?)
+        }
+        None => None,
+    };
     let (stopping, cut) = (CancellationToken::new(), CancellationToken::new());
     let listener_metrics = accept::Metrics::default();
     let connections = accept::accept(
@@ -213,6 +223,7 @@ pub async fn start(config: Config) -> anyhow::Result<Hub> {
         checkpoints,
         projection,
         publisher,
+        own_words,
         access,
         serving,
         serving_tiles,
@@ -262,6 +273,9 @@ impl Hub {
         tracing::info!("simpul-hub stopping");
         self.health.drain();
         self.vitals.stop().await;
+        if let Some(own_words) = self.own_words {
+            own_words.stop().await;
+        }
         self.admission.drain();
         self.stopping.cancel();
         self.serving.end_subscriptions();

@@ -21,6 +21,7 @@ pub(crate) struct Material {
     pub(crate) log: NoteSigner,
     pub(crate) access: NoteSigner,
     pub(crate) verdict: SigningKey,
+    pub(crate) producer: Option<SigningKey>,
     pub(crate) master: MasterKey,
     pub(crate) authority: [u8; 32],
     pub(crate) bootstrap: Option<v1::Submission>,
@@ -50,6 +51,12 @@ impl Material {
             log: NoteSigner::new(&config.log.origin, log.seed()).context("log.origin")?,
             access: NoteSigner::new(&config.access_origin(), access.seed()).context("log.origin")?,
             verdict: signing_key("keys.verdict", &config.keys.verdict)?,
+            producer: config
+                .keys
+                .producer
+                .as_ref()
+                .map(|path| signing_key("keys.producer", path))
+                .transpose()?,
             master: MasterKey::from_text(&master)
                 .map_err(|error| anyhow!("keys.master: {}: {error}", config.keys.master.display()))?,
             authority: authority.context("directory.authority must be 64 hex digits")?,

@@ -1,15 +1,12 @@
 //! What was asked, checked for form before anything is looked up.
 
 use jiff::civil::Date;
-use simpul_projection::IdentifierKind;
+use simpul_projection::{IdentifierKind, Subject};
 use simpul_proto::{
     status,
-    v1::{CheckRequest, check_request::Subject},
+    v1::{CheckRequest, check_request},
 };
-use simpul_types::{
-    Position, Purpose, RejectReason, Rejection, Timestamp,
-    identity::{CardNumber, IdentityError, Mrz, Nik, Passport},
-};
+use simpul_types::{Position, Purpose, RejectReason, Rejection, Timestamp, identity::IdentityError};
 use tonic::Status;
 
 /// Characters of an official's pseudonym.
@@ -41,7 +38,7 @@ impl Question {
     /// # Errors
     /// INVALID_ARGUMENT naming the field, never repeating it.
     pub(crate) fn read(request: &CheckRequest, now: Timestamp) -> Result<Self, Status> {
-        let (kind, identifier, damaged_zone) = subject(request.subject.as_ref())?;
+        let Subject { kind, identifier, damaged_zone } = subject(request.subject.as_ref())?;
         let purpose =
             request.purpose.parse().map_err(|_| malformed("purpose", "1 to 32 of A-Z, 0-9 and '_'"))?;
         let official = request.official.trim();
@@ -75,33 +72,10 @@ impl Question {
     }
 }
 
-fn subject(subject: Option<&Subject>) -> Result<(IdentifierKind, String, bool), Status> {
-    let found =
-        match subject {
-            Some(Subject::Nik(text)) => {
-                Nik::parse(text).map(|nik| (IdentifierKind::Nik, nik.as_str().to_owned(), false))
-            }
-            Some(Subject::Passport(text)) => Passport::parse(text)
-                .map(|number| (IdentifierKind::Passport, number.as_str().to_owned(), false)),
-            Some(Subject::Card(text)) => CardNumber::parse(text)
-                .map(|number| (IdentifierKind::Card, number.as_str().to_owned(), false)),
-            Some(Subject::Mrz(text)) => Mrz::parse(text).map(|mrz| {
-                let number = mrz.document_number();
-                // A travel document in place of a passport has a number of another form; it leads to nobody yet.
-                let normal = Passport::parse(number)
-                    .map_or_else(|_| number.to_owned(), |number| number.as_str().to_owned());
-                (IdentifierKind::Passport, normal, !mrz.warnings().is_empty())
-            }),
-            Some(Subject::PersonRef(text)) => {
-                let hexadecimal = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
-                if text.len() != 32 || !text.bytes().all(hexadecimal) {
-                    return Err(malformed("person_ref", "32 hexadecimal digits, as FindPersons gives them"));
-                }
-                Ok((IdentifierKind::Reference, text.clone(), false))
-            }
-            None => return Err(malformed("subject", "one of nik, passport, card, mrz and person_ref")),
-        };
-    found.map_err(|IdentityError { field, rule }| malformed(field, rule))
+fn subject(subject: Option<&check_request::Subject>) -> Result<Subject, Status> {
+    let subject =
+        subject.ok_or_else(|| malformed("subject", "one of nik, passport, card, mrz and person_ref"))?;
+    Subject::read(subject).map_err(|IdentityError { field, rule }| malformed(field, rule))
 }
 
 /// `YYYY-MM-DD` and nothing else.
@@ -116,9 +90,10 @@ fn malformed(field: &str, rule: &str) -> Status {
 
 #[cfg(test)]
 mod tests {
+    use simpul_proto::v1::check_request::Subject;
     use tonic::Code;
 
-    use super::*;
+    use super::{Question, *};
 
     const NOW: Timestamp = Timestamp::from_us(7);
 

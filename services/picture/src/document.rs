@@ -110,7 +110,10 @@ async fn answer(
     reach(parts, at_least).await?;
     // Read before the look-up: the answer reflects at least this much of the log.
     let position = parts.read_models.position();
-    let Some((document, case_ref)) = look_up(parts, view, reference).await? else {
+    let found = look_up(parts, view, reference).await?;
+    // What is for another agency does not exist for this one.
+    let found = found.filter(|(document, _)| document.is_for(visit.agency()));
+    let Some((document, case_ref)) = found else {
         visit.record(parts, &sight, Answered::bare("NO_RECORD", position)).await?;
         return Err(Status::not_found(format!("no {view} of this reference is on record")));
     };

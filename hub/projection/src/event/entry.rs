@@ -56,6 +56,12 @@ impl Entry {
         found
     }
 
+    /// The one agency that it is for; empty where policy alone decides.
+    pub(crate) fn addressee(&self) -> String {
+        let field = self.kind.rules.fields.iter().find(|field| field.link == Link::Addressee);
+        field.map(|field| self.text(field.name)).unwrap_or_default()
+    }
+
     /// A text of the payload itself; empty where it does not stand.
     pub(crate) fn text(&self, name: &str) -> String {
         let value = self.message.get_field_by_name(name);
@@ -105,6 +111,8 @@ pub(crate) struct Gist {
     pub(crate) indicators: Vec<IndicatorClaim>,
     /// References of persons, in the order of their fields.
     pub(crate) persons: Vec<String>,
+    /// The one agency that it is for; empty where it names none.
+    pub(crate) addressee: String,
 }
 
 impl Gist {
@@ -117,6 +125,7 @@ impl Gist {
             claims: Vec::new(),
             indicators: Vec::new(),
             persons: Vec::new(),
+            addressee: String::new(),
         };
         gist.read(kind.rules, bytes).ok_or(Unreadable::Payload)?;
         Ok(gist)
@@ -151,6 +160,7 @@ impl Gist {
                 (FieldForm::Message(inner), _) => self.read(inner, value)?,
                 (FieldForm::PersonRef, _) => self.persons.push(std::str::from_utf8(value).ok()?.to_owned()),
                 (_, Link::CaseRef) => std::str::from_utf8(value).ok()?.clone_into(&mut self.case_ref),
+                (_, Link::Addressee) => std::str::from_utf8(value).ok()?.clone_into(&mut self.addressee),
                 (_, Link::LpNumber) => std::str::from_utf8(value).ok()?.clone_into(&mut self.lp_number),
                 _ => {}
             }

@@ -1,6 +1,6 @@
 //! The feed of changes with its documents, each as it was right after its event.
 
-use simpul_types::{EventId, Position, Timestamp, View};
+use simpul_types::{AgencyCode, EventId, Position, Timestamp, View};
 
 use super::{ReadModels, Shared};
 use crate::{
@@ -23,6 +23,17 @@ pub struct Change {
     pub document: Document,
 }
 
+/// A change without its document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ViewOfChange {
+    /// Its place in the feed.
+    pub key: ChangeKey,
+    /// What kind of document changed.
+    pub view: View,
+    /// The one agency that may be shown it; `None`: whoever policy lets.
+    pub addressee: Option<AgencyCode>,
+}
+
 impl ReadModels {
     /// Changes from `from` (inclusive) to the present end, in order. What was trimmed is skipped. Blocking I/O.
     pub fn changes(
@@ -37,16 +48,20 @@ impl ReadModels {
         })
     }
 
-    /// The same without the documents: which kind of document changed, at the cost of a row for hundreds of changes.
+    /// The same without the documents: which kind of document changed, for whom, at the cost of a row for hundreds of changes.
     pub fn change_views(
         &self,
         from: ChangeKey,
-    ) -> impl Iterator<Item = Result<(ChangeKey, View), StateError>> + Send + use<> {
+    ) -> impl Iterator<Item = Result<ViewOfChange, StateError>> + Send + use<> {
         let models = self.clone();
         let mut walk = Walk::new(from);
         std::iter::from_fn(move || {
             let entry = walk.next(&models.shared.state).transpose()?;
-            Some(entry.map(|entry| (entry.key, entry.view)))
+            Some(entry.map(|entry| ViewOfChange {
+                key: entry.key,
+                view: entry.view,
+                addressee: entry.addressee.parse().ok(),
+            }))
         })
     }
 

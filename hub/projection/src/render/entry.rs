@@ -29,6 +29,9 @@ type ByClass = BTreeMap<FieldClass, Map<String, Value>>;
 pub(crate) fn entry(view: View, dated: &Dated<'_>, events: &[EntryEvent]) -> Document {
     let mut document = dated.document(view);
     push_events(&mut document, None, events);
+    if let Some(Some(Payload::Entry(newest))) = events.last().map(|event| &event.payload) {
+        document.addressee = newest.addressee();
+    }
     document
 }
 

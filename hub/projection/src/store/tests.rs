@@ -43,7 +43,9 @@ fn apply(model: &mut Model, writes: &[(Vec<u8>, Option<u8>)]) {
 fn check(store: &Store, model: &Model) {
     let mut all = Model::new();
     store
-        .each(|key, value| all.insert(key.to_vec(), value.to_vec()).map_or(Ok(()), |_| Err(StateError::Row)))
+        .each(&store.snapshot().unwrap(), |key, value| {
+            all.insert(key.to_vec(), value.to_vec()).map_or(Ok(()), |_| Err(StateError::Row))
+        })
         .unwrap();
     assert_eq!(&all, model);
     for family in [b'S', b'K'] {

@@ -149,7 +149,7 @@ impl TestLog {
     /// From zero, for comparison.
     pub fn rebuilt(&self, live: &StateDigest) -> StateDigest {
         let rebuild = Rebuild::of(live, self.dir.path().join("rebuild"));
-        rebuild_digest(&self.reader, &self.keys, &rebuild, &mut |_, _| {}).unwrap()
+        rebuild_digest(&self.reader, &self.keys, &rebuild, &mut |_, _| {}).unwrap().digest
     }
 }
 

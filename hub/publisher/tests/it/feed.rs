@@ -6,7 +6,7 @@ use std::{
 };
 
 use serde_json::json;
-use simpul_projection::{Change, ChangeKey, Document};
+use simpul_projection::{Change, ChangeKey, Document, ViewOfChange};
 use simpul_publisher::{Feed, FeedError, Sight, Visibility};
 use simpul_types::{AgencyCode, EventId, FieldClass, Position, Timestamp, View};
 use tokio::sync::watch;
@@ -40,6 +40,18 @@ impl Script {
         self.push(position, view, reference, classes.iter().cloned().collect());
     }
 
+    /// The same, for one agency alone.
+    pub fn one_for(
+        &self,
+        addressee: &str,
+        view: View,
+        reference: &str,
+        classes: &[(FieldClass, serde_json::Value)],
+    ) {
+        self.one(view, reference, classes);
+        self.changes.lock().unwrap().last_mut().unwrap().document.addressee = addressee.into();
+    }
+
     fn push(
         &self,
         position: u64,
@@ -54,15 +66,27 @@ impl Script {
             key: ChangeKey { position, n: 0 },
             event_id: EventId::from_bytes(id),
             occurred_at: Timestamp::from_us(1_700_000_000_000_000),
-            document: Document { view, r#ref: reference.into(), position: Position::new(position), classes },
+            document: Document {
+                view,
+                r#ref: reference.into(),
+                position: Position::new(position),
+                addressee: String::new(),
+                classes,
+            },
         });
         self.end.send_replace(Position::new(position + 1));
     }
 }
 
 impl Feed for Script {
-    fn views(&self, from: ChangeKey) -> Box<dyn Iterator<Item = Result<(ChangeKey, View), FeedError>> + '_> {
-        Box::new(self.changes(from).map(|change| change.map(|change| (change.key, change.document.view))))
+    fn views(&self, from: ChangeKey) -> Box<dyn Iterator<Item = Result<ViewOfChange, FeedError>> + '_> {
+        Box::new(self.changes(from).map(|change| {
+            change.map(|Change { key, document, .. }| ViewOfChange {
+                key,
+                view: document.view,
+                addressee: document.addressee.parse().ok(),
+            })
+        }))
     }
 
     fn changes(&self, from: ChangeKey) -> Box<dyn Iterator<Item = Result<Change, FeedError>> + '_> {

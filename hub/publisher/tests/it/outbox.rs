@@ -133,3 +133,20 @@ async fn a_reader_is_woken_by_the_next_change() {
     assert_eq!(handle.outbox().last_sequence(&agency("kp2mi")), 2);
     handle.stop().await;
 }
+
+#[tokio::test]
+async fn what_is_for_one_agency_reaches_no_other_and_leaves_no_gap() {
+    let (dir, feed) = (tempfile::tempdir().unwrap(), Script::new());
+    let shown = [(FieldClass::Reference, serde_json::json!({ "n": 1 }))];
+    feed.one(View::Case, "a", &shown);
+    feed.one_for("polri", View::Case, "b", &shown);
+    feed.one(View::Case, "c", &shown);
+    let handle = start(dir.path(), &feed, 3).await;
+    let seen = |code: &str| -> Vec<(u64, String)> {
+        let read = handle.outbox().read(&agency(code), 1, 10).unwrap();
+        read.into_iter().map(|message| (message.sequence, message.r#ref)).collect()
+    };
+    assert_eq!(seen("polri"), [(1, "a".into()), (2, "b".into()), (3, "c".into())]);
+    assert_eq!(seen("kp2mi"), [(1, "a".into()), (2, "c".into())]);
+    handle.stop().await;
+}

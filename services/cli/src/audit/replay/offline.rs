@@ -4,10 +4,12 @@ use std::{io::Write, path::Path, process::ExitCode};
 
 use anyhow::{Context, bail, ensure};
 use data_encoding::HEXLOWER;
+use prost::Message;
 use serde_json::json;
 use simpul_audit::replay;
 use simpul_log::{Reader, Schema};
-use simpul_projection::{Rebuild, StateKeys, rebuild_digest, stored_digest};
+use simpul_projection::{LAYOUT, Rebuild, StateDigest, StateKeys, rebuild_digest, stored_digest};
+use simpul_proto::hub::StateDigestRecorded;
 use simpul_signing::{MasterKey, StateSealer};
 use simpul_types::{Position, StreamName};
 
@@ -41,7 +43,8 @@ pub fn run(command: &Replay, data: &Path, json: bool, out: &mut dyn Write) -> an
             json!({
                 "equal": compared.equal(), "position": compared.position, "log_end": end,
                 "hub": HEXLOWER.encode(&compared.hub), "rebuilt": HEXLOWER.encode(&compared.rebuilt),
-                "seconds": compared.seconds,
+                "seconds": compared.seconds, "recorded": compared.recorded,
+                "differs_at": compared.differs_at,
             })
         });
         json_line(out, &json!({ "summary": summary, "compare": compared }))?;
@@ -80,12 +83,36 @@ fn one_stream(
     Ok(counter.summary())
 }
 
-/// The hub's read models beside those rebuilt from zero (PRJ-2).
+/// The hub's read models beside those rebuilt from zero (PRJ-2), and the digests that the hub recorded on the way.
 struct Compared {
     position: Position,
     hub: [u8; 32],
     rebuilt: [u8; 32],
     seconds: f64,
+    /// Digests in the log that were taken again.
+    recorded: usize,
+    /// The first of them that came out otherwise.
+    differs_at: Option<Position>,
+}
+
+/// Digests that the hub recorded below a position, of today's layout of the rows.
+fn recorded(reader: &Reader, until: Position) -> anyhow::Result<Vec<StateDigest>> {
+    let stream: StreamName = "hub-state/digest".parse().context("a stream's name")?;
+    let mut digests = Vec::new();
+    for position in reader.stream(&stream) {
+        let payload = reader.open_payload(&reader.event(position)?)?.payload;
+        let recorded = StateDigestRecorded::decode(payload)
+            .with_context(|| format!("the state digest at position {position}"))?;
+        let digest = HEXLOWER.decode(recorded.digest.as_bytes()).ok();
+        let digest = digest.and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
+        let digest =
+            digest.with_context(|| format!("the state digest at position {position} is no digest"))?;
+        if recorded.layout == u32::from(LAYOUT) && recorded.position <= until.get() {
+            let (at, changes_from) = (Position::new(recorded.position), Position::new(recorded.changes_from));
+            digests.push(StateDigest { position: at, changes_from, digest });
+        }
+    }
+    Ok(digests)
 }
 
 fn compare(reader: &Reader, data: &Path, master: &MasterKey) -> anyhow::Result<Compared> {
@@ -101,7 +128,8 @@ fn compare(reader: &Reader, data: &Path, master: &MasterKey) -> anyhow::Result<C
     // The copy is sealed under a key of its own: the digest is over rows in clear, and no nonce is used twice.
     let own = keys(MasterKey::generate().state_key("compare"));
     let mut progress = Progress::start("rebuild");
-    let rebuilt = rebuild_digest(reader, &own, &Rebuild::of(&live, &scratch), &mut |position, end| {
+    let rebuild = Rebuild { recorded: recorded(reader, live.position)?, ..Rebuild::of(&live, &scratch) };
+    let rebuilt = rebuild_digest(reader, &own, &rebuild, &mut |position, end| {
         progress.at(position.get(), end.get(), "events");
     });
     let seconds = progress.seconds();
@@ -110,18 +138,33 @@ fn compare(reader: &Reader, data: &Path, master: &MasterKey) -> anyhow::Result<C
         let _ = std::fs::remove_dir_all(&scratch);
     }
     let rebuilt = rebuilt.context("rebuilding the read models")?;
-    Ok(Compared { position: live.position, hub: live.digest, rebuilt: rebuilt.digest, seconds })
+    let pairs = rebuild.recorded.iter().zip(&rebuilt.on_the_way);
+    let differs_at = pairs.clone().find(|(then, again)| then != again).map(|(then, _)| then.position);
+    Ok(Compared {
+        position: live.position,
+        hub: live.digest,
+        rebuilt: rebuilt.digest.digest,
+        seconds,
+        recorded: pairs.count(),
+        differs_at,
+    })
 }
 
 impl Compared {
     fn equal(&self) -> bool {
-        self.hub == self.rebuilt
+        self.hub == self.rebuilt && self.differs_at.is_none()
     }
 
     fn print(&self, end: Position, out: &mut dyn Write) -> anyhow::Result<()> {
         writeln!(out, "read models at position {} of {end}", self.position)?;
         writeln!(out, "  the hub's   {}", HEXLOWER.encode(&self.hub))?;
         writeln!(out, "  from zero   {}  ({:.2} s)", HEXLOWER.encode(&self.rebuilt), self.seconds)?;
+        match self.differs_at {
+            Some(position) => {
+                writeln!(out, "  the digest recorded at position {position} was of another state")?
+            }
+            None => writeln!(out, "  {} digests in the log came out the same", self.recorded)?,
+        }
         let word = if self.equal() { "equal: the picture is what the log says" } else { "NOT EQUAL" };
         writeln!(out, "  {word}")?;
         Ok(())

@@ -1,0 +1,71 @@
+//! Whom an event concerns, for those who answer again when something changes.
+
+use simpul_types::Position;
+
+use super::{NOW, PersonId, ReadModels};
+use crate::{
+    error::StateError,
+    event::gist,
+    key, licences,
+    persons::{self, IdentifierKind},
+    row::Node,
+};
+
+/// Whom an event concerns. Ids are keyed hashes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Touched {
+    /// Persons, with those who are said to be the same ones.
+    pub persons: Vec<PersonId>,
+    /// Identifiers that it tells, whoever they lead to.
+    pub identifiers: Vec<[u8; 16]>,
+    /// The licence whose record it is.
+    pub licence: Option<[u8; 16]>,
+}
+
+impl ReadModels {
+    /// Whom the event at a position concerns, as the read models have it now. Empty where it does not open.
+    ///
+    /// # Errors
+    /// The store or the log.
+    pub fn touched(&self, position: Position) -> Result<Touched, StateError> {
+        let shared = &self.shared;
+        let stored = shared.reader.event(position)?;
+        let Ok((header, content)) = gist::open(&shared.reader, &stored)? else {
+            return Ok(Touched::default());
+        };
+        let Some(kind) = content.kind() else { return Ok(Touched::default()) };
+        let record = crate::projection::record_id(&shared.state.blind, kind, &header.stream);
+        let Some((_, snapshot)) = shared.snapshot_at(&record, position.plus(1))? else {
+            return Ok(Touched::default());
+        };
+        let mut touched = Touched { licence: key::one(&snapshot.licence), ..Touched::default() };
+        for person in key::unpack(&snapshot.persons).map(PersonId) {
+            for one in shared.said_to_be_one(&person, NOW)?.persons {
+                if !touched.persons.contains(&one) {
+                    touched.persons.push(one);
+                }
+            }
+        }
+        touched.identifiers = persons::identifiers(&shared.state.blind, &content);
+        Ok(touched)
+    }
+
+    /// The id under which an identifier in its normal form is known, whether or not it leads to anybody.
+    pub fn identifier_id(&self, kind: IdentifierKind, normalized: &str) -> [u8; 16] {
+        self.shared.state.blind.id(kind.field(), normalized)
+    }
+
+    /// Who an identifier leads to, by its id.
+    ///
+    /// # Errors
+    /// The store.
+    pub fn person_of_identifier(&self, id: &[u8; 16]) -> Result<Option<PersonId>, StateError> {
+        let node: Option<Node> = self.shared.state.row(&key::node(id))?;
+        Ok(node.map(|node| PersonId(key::one(&node.alias).unwrap_or(*id))))
+    }
+
+    /// The id of a licence by its number, as [`Touched::licence`] has it.
+    pub fn licence_id(&self, number: &str) -> [u8; 16] {
+        licences::id(&self.shared.state.blind, number)
+    }
+}

@@ -1,0 +1,163 @@
+//! What the hub says of itself: answers that would be otherwise now, and digests of its read models. It comes behind everything
+//! else; an outage of it delays nothing.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::Context;
+use futures_util::{FutureExt, future::BoxFuture};
+use prost::Message;
+use simpul_legality::RuleBook;
+use simpul_log::Reader;
+use simpul_projection::{LAYOUT, ReadModels};
+use simpul_proto::hub::StateDigestRecorded;
+use simpul_supersede::{Announce, AnnounceError, Parts, Said};
+use simpul_types::{Clock, ExpectedVersion, Position, RejectReason, StreamName};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    config::Config,
+    producer::{Producer, Word},
+};
+
+/// Stream of the state digests.
+const DIGESTS: &str = "hub-state/digest";
+/// After a failure.
+const TRY_AGAIN: Duration = Duration::from_secs(5);
+
+/// What runs behind the answers.
+pub(crate) struct OwnWords {
+    superseding: simpul_supersede::Handle,
+    digesting: JoinHandle<()>,
+    stopping: CancellationToken,
+}
+
+impl OwnWords {
+    pub(crate) async fn stop(self) {
+        self.stopping.cancel();
+        self.superseding.stop().await;
+        let _ = self.digesting.await;
+    }
+}
+
+/// Starts both. MUST be called within a tokio runtime.
+pub(crate) fn start(
+    config: &Config,
+    producer: Arc<Producer>,
+    read_models: &ReadModels,
+    access: &Reader,
+    clock: Arc<dyn Clock>,
+) -> anyhow::Result<OwnWords> {
+    let stopping = CancellationToken::new();
+    let superseding = simpul_supersede::start(Parts {
+        dir: config.data_dir.join("standing"),
+        read_models: read_models.clone(),
+        access: access.clone(),
+        rules: Arc::new(RuleBook::builtin()),
+        rules_digest: simpul_signing::sha256(&[RuleBook::builtin_text().as_bytes()]),
+        clock,
+        announce: Arc::new(Announcer(Arc::clone(&producer))),
+    });
+    let superseding = superseding.context("the index of answers")?;
+    let digests = Digests {
+        every: config.projection.digest_every_events,
+        read_models: read_models.clone(),
+        producer,
+        stopping: stopping.clone(),
+    };
+    Ok(OwnWords { superseding, digesting: tokio::spawn(digests.run()), stopping })
+}
+
+/// Puts words about answers into the log.
+struct Announcer(Arc<Producer>);
+
+impl Announce for Announcer {
+    fn announce(&self, word: simpul_supersede::Word) -> BoxFuture<'_, Result<Said, AnnounceError>> {
+        let expected = match word.version {
+            0 => ExpectedVersion::NoStream,
+            version => ExpectedVersion::Exactly(version),
+        };
+        let said = Word {
+            event_type: "simpul.hub.v1.VerdictSuperseded",
+            stream: word.stream,
+            expected,
+            purpose: "VERIFY_LEGALITY",
+            payload: word.superseded.encode_to_vec(),
+        };
+        async move {
+            match self.0.say(said).await {
+                Ok(_) => Ok(Said::Now),
+                Err(rejection) if rejection.reason == RejectReason::WrongExpectedVersion => Ok(Said::Before),
+                Err(rejection) => Err(rejection.to_string().into()),
+            }
+        }
+        .boxed()
+    }
+}
+
+/// Records the digest of the read models every so many events.
+struct Digests {
+    every: u64,
+    read_models: ReadModels,
+    producer: Arc<Producer>,
+    stopping: CancellationToken,
+}
+
+impl Digests {
+    async fn run(self) {
+        if self.every == 0 {
+            return;
+        }
+        let mut positions = self.read_models.subscribe();
+        // Multiples of `every`, whenever the hub was started.
+        let mut next = (self.read_models.position().get() / self.every + 1) * self.every;
+        while !self.stopping.is_cancelled() {
+            tokio::select! {
+                () = self.stopping.cancelled() => return,
+                changed = positions.wait_for(|position| position.get() >= next) => {
+                    if changed.is_err() {
+                        return;
+                    }
+                }
+            }
+            match self.record().await {
+                Ok(position) => next = (position.get() / self.every + 1) * self.every,
+                Err(error) => {
+                    tracing::warn!(error = format!("{error:#}"), "a state digest was not recorded");
+                    tokio::select! {
+                        () = self.stopping.cancelled() => return,
+                        () = tokio::time::sleep(TRY_AGAIN) => {}
+                    }
+                }
+            }
+        }
+    }
+
+    async fn record(&self) -> anyhow::Result<Position> {
+        let models = self.read_models.clone();
+        let state = tokio::task::spawn_blocking(move || {
+            simpul_types::background::run_when_idle(true);
+            let digest = models.digest();
+            simpul_types::background::run_when_idle(false);
+            digest
+        });
+        let state = state.await??;
+        let digest = data_encoding::HEXLOWER.encode(&state.digest);
+        let recorded = StateDigestRecorded {
+            position: state.position.get(),
+            changes_from: state.changes_from.get(),
+            digest,
+            layout: u32::from(LAYOUT),
+        };
+        let stream: StreamName = DIGESTS.parse().context("a stream's name")?;
+        let word = Word {
+            event_type: "simpul.hub.v1.StateDigestRecorded",
+            stream,
+            expected: ExpectedVersion::Any,
+            purpose: "OVERSIGHT",
+            payload: recorded.encode_to_vec(),
+        };
+        self.producer.say(word).await?;
+        Ok(state.position)
+    }
+}

@@ -1,0 +1,6 @@
+//! The acceptance stories of `domain.md` §6.2: real hub, real NATS, real TLS, everything through the command line that people
+//! use. Every person is invented.
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+mod a8_licence_revoked;
+mod scene;
