@@ -45,6 +45,11 @@ use crate::{
 const PENDING_EVENTS_MAX: usize = 4 * limits::EVENTS_PER_SUBMISSION_MAX;
 /// Statement, signature and framing of a submission, beside its events.
 const SUBMISSION_OVERHEAD_BYTES: usize = 4_096;
+/// So many events are worth a submission of their own; further ones follow while it is in flight.
+const GATHER_EVENTS_MAX: usize = 128;
+/// How long callers on their way back are waited for: after the last that came, and in all.
+const GATHER_PAUSE_MAX: Duration = Duration::from_micros(50);
+const GATHER_TIME_MAX: Duration = Duration::from_micros(500);
 /// How long the hub may take to open a stream or to say where we stand.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long a stop waits for outcomes; what has none by then is sent again by the next run.
@@ -161,6 +166,8 @@ pub(crate) struct Engine {
     pending_events: usize,
     window: VecDeque<InFlight>,
     next_sequence: u64,
+    /// Events of the submission that was answered last: so many may be on their way back.
+    answered_last: usize,
     backoff: Backoff,
     /// Times the front was refused for want of room, in a row.
     refused_in_a_row: u32,
@@ -190,6 +197,7 @@ impl Engine {
             pending_events: 0,
             window: VecDeque::new(),
             next_sequence: 1,
+            answered_last: 0,
             backoff: Backoff::default(),
             refused_in_a_row: 0,
             clock,
@@ -255,6 +263,7 @@ impl Engine {
         let mut stop_by = None;
         loop {
             self.take_in();
+            self.gather().await;
             self.send(&mut link, &mut stream).await?;
             let stopping = self.stop.is_cancelled();
             if self.window.is_empty() && (stopping || (self.pending.is_empty() && !self.open)) {
@@ -284,6 +293,29 @@ impl Engine {
                 Ok(group) => self.push(Some(group)),
                 Err(mpsc::error::TryRecvError::Empty) => return,
                 Err(mpsc::error::TryRecvError::Disconnected) => self.push(None),
+            }
+        }
+    }
+
+    /// Where nothing is in flight and the first event is there, waits a moment for the rest: callers that were answered
+    /// together come back one after the other, and the first of them alone would cost the others a whole round.
+    async fn gather(&mut self) {
+        if !self.window.is_empty() || self.pending.is_empty() {
+            return;
+        }
+        let enough = self.answered_last.min(GATHER_EVENTS_MAX);
+        let start = Instant::now();
+        let mut last_came = start;
+        while self.pending_events < enough {
+            let before = self.pending_events;
+            // A timer would be too coarse; the callers run meanwhile.
+            tokio::task::yield_now().await;
+            self.take_in();
+            let now = Instant::now();
+            if self.pending_events > before {
+                last_came = now;
+            } else if now - last_came > GATHER_PAUSE_MAX || now - start > GATHER_TIME_MAX {
+                return;
             }
         }
     }
@@ -370,13 +402,8 @@ impl Engine {
         match fate(front, outcome)? {
             Ok(receipt) => {
                 let front = self.window.pop_front().expect("looked at above");
-                self.accept(front, receipt).await?;
-                if self.window.is_empty() {
-                    // The callers just answered often have their next events ready: let them queue, so that they go
-                    // out together and not one ahead of the others.
-                    tokio::task::yield_now().await;
-                }
-                Ok(())
+                self.answered_last = front.wire.events.len();
+                self.accept(front, receipt).await
             }
             Err(rejection) => {
                 let mut fates = vec![Err(rejection)];

@@ -8,7 +8,7 @@ pub struct Config {
     /// Submissions in the hub at once, from arrival to receipt; more are refused with QUEUE_FULL.
     pub submissions_max: usize,
     /// Submissions of at least this many events are judged on a thread of their own, smaller ones where they
-    /// arrive: a signature costs as much as some 50 events, and moving work costs too.
+    /// arrive: moving work to a thread and back costs as much as judging some 50 events.
     pub apart_events_min: usize,
     /// Such threads at work at once.
     pub judges_max: usize,
@@ -20,7 +20,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             submissions_max: 8_192,
-            apart_events_min: 64,
+            apart_events_min: 128,
             judges_max: thread::available_parallelism().map_or(2, usize::from),
             unknown_window: Duration::from_secs(60),
         }

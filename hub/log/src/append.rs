@@ -46,7 +46,7 @@ use crate::{
 /// A leaf larger than this cannot be an entry of a C2SP tile.
 const LEAF_BYTES_MAX: usize = 65_535;
 /// Up to this many queued bytes a caller commits its own frame; larger frames go to the threads, off the async workers.
-const INLINE_BYTES_MAX: usize = 64 << 10;
+const INLINE_BYTES_MAX: usize = 128 << 10;
 /// Bytes a record takes beside header, salt and payload; rounded up, for the reservation of room.
 const RECORD_OVERHEAD_BYTES: usize = 128;
 /// Bytes a leaf and its share of a frame take beside the records.
@@ -567,6 +567,8 @@ fn write_index(
         if let Err(error) = written {
             tracing::warn!(%error, "a segment's index could not be written; it is built again at the next start");
         }
+        // Whoever appends waits for this lock, so nobody holds it while waiting for idle time.
+        run_when_idle(false);
         shared.index.write().unwrap_or_else(PoisonError::into_inner).thaw(&frozen, sealed);
         point!("index.thawed");
     };

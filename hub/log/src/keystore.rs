@@ -11,12 +11,13 @@
 //! | 104 | 24 | zero |
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::VecDeque,
     io,
     path::Path,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use arc_swap::ArcSwapOption;
 use simpul_signing::seal::{DataKey, Sealer, WRAPPED_BYTES, WrapKey};
 use simpul_types::Digest;
 
@@ -26,8 +27,8 @@ use crate::{
 };
 
 pub(crate) const ROW_BYTES: u64 = 128;
-/// Opened keys kept in memory, in each of two generations; a key schedule is about half a KiB.
-const GENERATION_KEYS_MAX: usize = 16_384;
+/// Opened keys kept in memory; a key schedule is about half a KiB.
+const CACHED_KEYS_MAX: usize = 32_768;
 
 /// Keys made and flushed at once.
 const REFILL_KEYS: usize = 1_024;
@@ -41,35 +42,31 @@ pub(crate) struct Keystore {
     pool: Mutex<VecDeque<(u64, Sealer)>>,
     /// Slot of the next row to be made; held while rows are made.
     next: Mutex<u64>,
-    cache: Mutex<Cache>,
+    cache: Cache,
 }
 
-/// Opened keys by slot. When the young generation is full it becomes the old one, so what was not asked for since is
-/// forgotten and what was is not.
-#[derive(Default)]
-struct Cache {
-    young: Generation,
-    old: Generation,
-}
+/// Opened keys, each at the place that its slot's number gives, where a later one takes it. Without a lock: the writer must never
+/// wait for a reader that runs only when nobody else does. Slots are given out in order, so the newest streams all have a place.
+struct Cache(Box<[ArcSwapOption<(u64, Sealer)>]>);
 
-type Generation = HashMap<u64, Sealer, foldhash::fast::RandomState>;
+impl Default for Cache {
+    fn default() -> Self {
+        Self((0..CACHED_KEYS_MAX).map(|_| ArcSwapOption::empty()).collect())
+    }
+}
 
 impl Cache {
-    fn get(&mut self, slot: u64) -> Option<Sealer> {
-        if let Some(key) = self.young.get(&slot) {
-            return Some(key.clone());
-        }
-        let key = self.old.remove(&slot)?;
-        self.insert(slot, key.clone());
-        Some(key)
+    fn place(&self, slot: u64) -> &ArcSwapOption<(u64, Sealer)> {
+        &self.0[slot as usize % CACHED_KEYS_MAX]
     }
 
-    fn insert(&mut self, slot: u64, key: Sealer) {
-        if self.young.len() >= GENERATION_KEYS_MAX {
-            std::mem::swap(&mut self.young, &mut self.old);
-            self.young.clear();
-        }
-        self.young.insert(slot, key);
+    fn get(&self, slot: u64) -> Option<Sealer> {
+        let held = self.place(slot).load();
+        held.as_ref().filter(|held| held.0 == slot).map(|held| held.1.clone())
+    }
+
+    fn insert(&self, slot: u64, key: Sealer) {
+        self.place(slot).store(Some(Arc::new((slot, key))));
     }
 }
 
@@ -98,7 +95,7 @@ impl Keystore {
         let file = File::open_or_create(&dir.join("keys"), 0o600)?;
         let rows = file.size()? / ROW_BYTES;
         let used = used.unwrap_or(rows);
-        let (pool, next, cache) = (Mutex::default(), Mutex::new(used), Mutex::default());
+        let (pool, next, cache) = (Mutex::default(), Mutex::new(used), Cache::default());
         let store = Self { file, wrap: Some(wrap), pool_size, pool, next, cache };
         {
             let mut next = store.next.lock().unwrap_or_else(PoisonError::into_inner);
@@ -131,7 +128,7 @@ impl Keystore {
     /// Opens the key file for [`Self::key`] only; without `wrap`, not even for that.
     pub(crate) fn open_read_only(dir: &Path, wrap: Option<WrapKey>) -> Result<Self, KeyError> {
         let file = File::open(&dir.join("keys"))?;
-        let (pool, next, cache) = (Mutex::default(), Mutex::new(u64::MAX), Mutex::default());
+        let (pool, next, cache) = (Mutex::default(), Mutex::new(u64::MAX), Cache::default());
         Ok(Self { file, wrap, pool_size: 0, pool, next, cache })
     }
 
@@ -185,7 +182,7 @@ impl Keystore {
         loop {
             let taken = self.pool().pop_front();
             if let Some((slot, key)) = taken {
-                self.cache().insert(slot, key.clone());
+                self.cache.insert(slot, key.clone());
                 return Ok((slot, key));
             }
             self.refill()?;
@@ -194,16 +191,12 @@ impl Keystore {
 
     /// The key of a slot that is in use.
     pub(crate) fn key(&self, slot: u64) -> Result<Sealer, KeyError> {
-        if let Some(key) = self.cache().get(slot) {
+        if let Some(key) = self.cache.get(slot) {
             return Ok(key);
         }
         let key = self.load(slot)?;
-        self.cache().insert(slot, key.clone());
+        self.cache.insert(slot, key.clone());
         Ok(key)
-    }
-
-    fn cache(&self) -> MutexGuard<'_, Cache> {
-        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn load(&self, slot: u64) -> Result<Sealer, KeyError> {

@@ -178,6 +178,10 @@ impl ReadModels {
 
     /// Waits until everything below `position` is in the read models; false where `timeout` is over before.
     pub async fn wait_for(&self, position: Position, timeout: Duration) -> bool {
+        if self.position() >= position {
+            return true;
+        }
+        let _waiting = self.shared.state.pace().wait();
         let mut positions = self.subscribe();
         let reached = positions.wait_for(|reached| *reached >= position);
         matches!(tokio::time::timeout(timeout, reached).await, Ok(Ok(_)))

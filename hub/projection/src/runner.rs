@@ -3,7 +3,12 @@
 //! A fault of the disk or the store throws the batch away; it is folded again after a pause, for as long as it takes, and
 //! health says so meanwhile. An event that cannot be read is a gap row and a number in health; it stops nothing.
 
-use std::{cell::Cell, sync::Arc, thread::JoinHandle, time::Duration};
+use std::{
+    cell::Cell,
+    sync::Arc,
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
 
 use simpul_log::{Head, Scan};
 use simpul_types::Position;
@@ -19,8 +24,6 @@ use crate::{
 /// How long events are gathered before they are folded: waking up costs more than folding a few events, and the
 /// processors belong to those who wait for receipts. Readers see an event this much later.
 const GATHER: Duration = Duration::from_millis(5);
-/// So far behind, the projection claims its share of the processor, whatever else goes on.
-const BEHIND_EVENTS: u64 = 100_000;
 /// So far behind, leaves are read and opened on a thread of their own.
 const AHEAD_EVENTS: u64 = 4_096;
 /// Pause before a failed batch is folded again.
@@ -64,6 +67,7 @@ pub(crate) fn start(shared: Arc<Shared>, batch_events_max: usize) -> Result<Hand
         stopped,
         batch_events_max,
         paced: Cell::new(None),
+        caught_up: Cell::new(Instant::now()),
     };
     let thread = std::thread::Builder::new()
         .name("projection".into())
@@ -95,6 +99,8 @@ struct Runner {
     batch_events_max: usize,
     /// The pace of this thread.
     paced: Cell<Option<bool>>,
+    /// When the projection last began with nothing left over.
+    caught_up: Cell<Instant>,
 }
 
 impl Runner {
@@ -115,6 +121,9 @@ impl Runner {
                 }
             };
             runtime.block_on(self.wait(again));
+            if again.is_none() {
+                self.caught_up.set(Instant::now());
+            }
         }
     }
 
@@ -166,11 +175,18 @@ impl Runner {
 
     /// Folds a leaf and commits a full batch; only between leaves, since the feed has one row per leaf.
     fn fold(&self, leaf: OpenedLeaf, batch: &mut Batch<'_>) -> Result<(), StateError> {
+        self.keep_pace();
         self.folder.leaf(leaf, batch)?;
         if batch.events >= self.batch_events_max {
             self.commit(batch)?;
         }
         Ok(())
+    }
+
+    fn keep_pace(&self) {
+        let mut last = self.paced.take();
+        self.shared.state.pace().follow(&mut last);
+        self.paced.set(last);
     }
 
     fn commit(&self, batch: &mut Batch<'_>) -> Result<(), StateError> {
@@ -180,10 +196,8 @@ impl Runner {
         let (events, gaps) = (batch.events, batch.gaps);
         let position = batch.commit()?;
         let behind = self.heads.borrow().end.get().saturating_sub(position.get());
-        self.shared.state.pace().hurry(behind >= BEHIND_EVENTS);
-        let mut last = self.paced.take();
-        self.shared.state.pace().follow(&mut last);
-        self.paced.set(last);
+        self.shared.state.pace().judge(behind, self.caught_up.get());
+        self.keep_pace();
         self.shared.advanced(position, events, gaps);
         Ok(())
     }

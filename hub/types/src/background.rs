@@ -3,7 +3,7 @@
 use std::{os::unix::thread::JoinHandleExt, thread::JoinHandle};
 
 use thread_priority::{
-    NormalThreadSchedulePolicy, ThreadId, ThreadPriority, ThreadSchedulePolicy,
+    NormalThreadSchedulePolicy, ThreadId, ThreadPriority, ThreadPriorityOsValue, ThreadSchedulePolicy,
     set_thread_priority_and_policy, thread_native_id,
 };
 
@@ -22,8 +22,30 @@ pub fn run_as_usual<T>(thread: &JoinHandle<T>) {
 fn schedule(thread: ThreadId, idle: bool) {
     let policy = if idle { NormalThreadSchedulePolicy::Idle } else { NormalThreadSchedulePolicy::Other };
     let policy = ThreadSchedulePolicy::Normal(policy);
-    let priority = ThreadPriority::from_posix(thread_priority::ScheduleParams { sched_priority: 0 });
+    // As it is: the crate maps any other kind of value to a niceness, which the idle policy refuses.
+    let priority = ThreadPriority::Os(ThreadPriorityOsValue::default());
     if let Err(error) = set_thread_priority_and_policy(thread, priority, policy) {
         tracing::debug!(?error, "the scheduling of a background thread stays as it is");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use thread_priority::thread_schedule_policy_param;
+
+    use super::*;
+
+    fn is_idle(thread: ThreadId) -> bool {
+        let (policy, _) = thread_schedule_policy_param(thread).expect("a thread's policy can be read");
+        policy == ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle)
+    }
+
+    #[test]
+    fn a_thread_runs_when_idle_and_as_usual_again() {
+        let me = thread_native_id();
+        run_when_idle(true);
+        assert!(is_idle(me), "the system took the idle policy");
+        run_when_idle(false);
+        assert!(!is_idle(me));
     }
 }
