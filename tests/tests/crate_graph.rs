@@ -14,6 +14,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("simpul-legality", &["simpul-proto", "simpul-types"]),
     ("simpul-statistics", &["simpul-proto"]),
     ("simpul-cases", &["simpul-proto"]),
+    ("simpul-screening", &["simpul-proto"]),
     ("simpul-identity", &[]),
     ("simpul-log", &["simpul-types", "simpul-tlog", "simpul-signing"]),
     // Oversight bodies run it; it knows notes and trees and nothing of the hub.
@@ -33,6 +34,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "simpul-policy",
             "simpul-log",
             "simpul-audit",
+            "simpul-screening",
         ],
     ),
     (
@@ -44,6 +46,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "simpul-cases",
             "simpul-identity",
             "simpul-legality",
+            "simpul-screening",
             "simpul-signing",
         ],
     ),
@@ -122,6 +125,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "simpul-legality",
             "simpul-publisher",
             "simpul-connector",
+            // `simpul screening` works results out by the hub's own code.
+            "simpul-screening",
             // `simpul audit witness` is a process of its own: strict configuration, log lines, signals.
             "simpul-witness",
             "simpul-runtime",

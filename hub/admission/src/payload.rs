@@ -4,6 +4,7 @@
 //! The rules are data ([`rules`]): for most event types the options in `proto/`, for the first five a table held against the
 //! descriptors by a test. Fields that no rule knows are skipped, so that a newer sender's additions pass.
 
+mod forms;
 mod rules;
 
 use jiff::civil::Date;
@@ -79,7 +80,10 @@ const FIELDS_MAX: usize = 24;
 /// Checks an encoded payload against the rules of its type.
 pub(crate) fn check(event_type: &str, payload: &[u8]) -> Result<(), Fault> {
     match rules::of(event_type) {
-        Some(message) => walk(message, payload),
+        Some(message) => {
+            walk(message, payload)?;
+            forms::check_forms(event_type, payload)
+        }
         // The directory's own fold checks its events; they are judged when their turn in the log is known.
         None => Ok(()),
     }

@@ -15,6 +15,7 @@ mod entry;
 mod indicator;
 mod mechanism;
 mod placement;
+mod screening;
 
 pub(crate) use case::{CaseParts, CaseRecord, case};
 pub(crate) use entry::{EntryEvent, entry};

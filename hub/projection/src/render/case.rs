@@ -11,7 +11,9 @@ use simpul_types::{FieldClass as F, Position, View};
 use super::{
     entry::{EntryEvent, push_events},
     mechanism::mechanism,
-    named, object, person, provenance, text,
+    named, object, person, provenance,
+    screening::screenings,
+    text,
 };
 use crate::{
     document::Document,
@@ -78,6 +80,7 @@ pub(crate) fn case(parts: &CaseParts) -> Document {
         entry.retain(|_, value| !value.is_null());
         document.push(F::Reference, "records", Value::Object(entry));
     }
+    screenings(&mut document, &parts.records);
     mechanism(&mut document, &parts.records);
     document
 }
@@ -129,12 +132,6 @@ fn screening(
     entry.insert("intake_no".into(), text(&screening.intake_no));
     entry.insert("form_version".into(), text(&screening.form_version));
     identity(document, of, screening.person.as_ref(), persons.first().copied());
-    let result = object([
-        ("record", text(of)),
-        ("international", named(screening.result_international().as_str_name())),
-        ("domestic", named(screening.result_domestic().as_str_name())),
-    ]);
-    document.push(F::ScreeningResult, "results", result);
     let answers = object([
         ("record", text(of)),
         ("officer", text(&screening.officer)),
