@@ -34,6 +34,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "simpul-policy",
             "simpul-log",
             "simpul-audit",
+            "simpul-cases",
             "simpul-screening",
         ],
     ),
@@ -65,6 +66,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "simpul-projection",
         ],
     ),
+    (
+        "simpul-deadlines",
+        &["simpul-proto", "simpul-types", "simpul-signing", "simpul-cases", "simpul-projection"],
+    ),
     ("simpul-runtime", &["simpul-types"]),
     ("simpul-submission-service", &["simpul-proto", "simpul-types", "simpul-admission"]),
     (
@@ -92,6 +97,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "simpul-signing",
             "simpul-log",
             "simpul-statistics",
+            "simpul-cases",
             "simpul-identity",
         ],
     ),

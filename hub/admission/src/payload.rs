@@ -7,6 +7,8 @@
 mod forms;
 mod rules;
 
+pub(crate) use forms::check_stream;
+
 use jiff::civil::Date;
 use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_field};
 use simpul_types::identity::imo_number_is_valid;

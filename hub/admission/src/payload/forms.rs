@@ -1,9 +1,10 @@
-//! Screenings by the forms of `hub/screening`: a version that does not exist, a code that is not the form's, a day on which the form was
+//! What the walk over fields cannot know. Screenings by the forms of `hub/screening`: a version that does not exist, a code that is not the form's, a day on which the form was
 //! not in force. Only these few types are decoded here; their fields have passed the walk.
 
 use prost::Message;
-use simpul_proto::{embassy, screening};
+use simpul_proto::{embassy, screening, shelter};
 use simpul_screening::{FormFault, Forms, check, check_published, check_v1};
+use simpul_types::StreamName;
 
 use super::Fault;
 
@@ -21,6 +22,20 @@ pub(super) fn check_forms(event_type: &str, payload: &[u8]) -> Result<(), Fault>
         }
         _ => Ok(()),
     }
+}
+
+/// A bed has one stream, so that the order of a stream keeps two agencies from holding it at once.
+pub(crate) fn check_stream(event_type: &str, payload: &[u8], stream: &StreamName) -> Result<(), Fault> {
+    if event_type != "simpul.shelter.v1.BedHeld" {
+        return Ok(());
+    }
+    let undecodable = |_| Fault { path: String::new(), rule: format!("not a {event_type}") };
+    let held = shelter::BedHeld::decode(payload).map_err(undecodable)?;
+    let own = simpul_cases::bed_stream(&held.shelter_code, held.bed);
+    if stream.as_str() == own {
+        return Ok(());
+    }
+    Err(Fault { path: "bed".into(), rule: format!("submitted in the bed's own stream, {own}") })
 }
 
 fn decoded<M: Message + Default>(

@@ -266,6 +266,24 @@ fn a_screening_is_one_of_a_form_that_the_hub_has() {
     );
 }
 
+#[test]
+fn a_bed_is_held_in_its_own_stream_so_that_two_cannot_both_have_it() {
+    let held = shelter::BedHeld {
+        case_ref: "C-1".into(),
+        shelter_code: "SH-61-01".into(),
+        bed: 2,
+        held_on: "2026-03-01".into(),
+        until: "2026-03-02".into(),
+        ..Default::default()
+    };
+    let checked = |stream: &str| {
+        check_stream("simpul.shelter.v1.BedHeld", &held.encode_to_vec(), &stream.parse().unwrap())
+    };
+    let own = simpul_cases::bed_stream("SH-61-01", 2);
+    assert_eq!(checked(&own), Ok(()));
+    assert_eq!(checked("shelter-bed/another").unwrap_err().path, "bed");
+}
+
 /// Decodes with the generated type, as the projections do.
 fn decodes(event_type: &str, bytes: &[u8]) -> bool {
     match event_type {

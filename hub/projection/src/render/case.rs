@@ -6,7 +6,7 @@ use simpul_proto::{
     police::{CaseRole, CaseUpdated},
     v1::PersonClaim,
 };
-use simpul_types::{FieldClass as F, Position, View};
+use simpul_types::{FieldClass as F, Position, StreamName, View};
 
 use super::{
     entry::{EntryEvent, push_events},
@@ -41,6 +41,8 @@ pub(crate) struct CaseRecord {
     pub(crate) snapshot: Snapshot,
     pub(crate) history: Vec<Position>,
     pub(crate) payload: Option<Payload>,
+    /// Its stream, and how many events it had then: what a further event of it is submitted with.
+    pub(crate) stream: Option<(StreamName, u64)>,
     /// All events of a stream that the options of the contract describe; empty for other records.
     pub(crate) events: Vec<EntryEvent>,
 }
@@ -61,6 +63,10 @@ pub(crate) fn case(parts: &CaseParts) -> Document {
     for record in &parts.records {
         let mut entry = provenance(&record.snapshot, &record.history);
         entry.insert("record".into(), record.reference.clone().into());
+        if let Some((stream, version)) = &record.stream {
+            entry.insert("stream".into(), stream.to_string().into());
+            entry.insert("stream_version".into(), (*version).into());
+        }
         let persons: Vec<Id> = key::unpack(&record.snapshot.persons).collect();
         match &record.payload {
             Some(Payload::Intake(payload)) => intake(&mut document, &mut entry, record, payload, &persons),
