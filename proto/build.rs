@@ -17,6 +17,7 @@ const FILES: &[&str] = &[
     "simpul/embassy/v1/embassy.proto",
     "simpul/nrm/v1/nrm.proto",
     "simpul/identity/v1/identity.proto",
+    "simpul/screening/v1/screening.proto",
     "simpul/shelter/v1/shelter.proto",
     "simpul/immigration/v1/immigration.proto",
     "simpul/prevention/v1/prevention.proto",
@@ -38,6 +39,7 @@ const FILES: &[&str] = &[
 const UNPRINTED: &[&str] = &[
     "simpul.nrm.v1",
     "simpul.identity.v1",
+    "simpul.screening.v1",
     "simpul.shelter.v1",
     "simpul.immigration.v1",
     "simpul.prevention.v1",
@@ -59,6 +61,7 @@ const SENSITIVE: &[&str] = &[
     "simpul.v1.PersonCandidate",
     "simpul.v1.CandidateClaim",
     "simpul.v1.ViewDocument",
+    "simpul.v1.MatchSheltersRequest",
     "simpul.v1.ViewChange",
     "simpul.v1.ReplayEvent",
     "simpul.v1.BundleEvent",

@@ -44,6 +44,8 @@ pub use generated::simpul::prevention::v1 as prevention;
 pub use generated::simpul::registry::v1 as registry;
 /// Package `simpul.returns.v1`.
 pub use generated::simpul::returns::v1 as returns;
+/// Package `simpul.screening.v1`.
+pub use generated::simpul::screening::v1 as screening;
 /// Package `simpul.shelter.v1`.
 pub use generated::simpul::shelter::v1 as shelter;
 /// Package `simpul.social.v1`.

@@ -20,6 +20,7 @@ redacted!(
     crate::v1::PersonCandidate,
     crate::v1::CandidateClaim,
     crate::v1::ViewDocument,
+    crate::v1::MatchSheltersRequest,
     crate::v1::ViewChange,
     crate::v1::ReplayEvent,
     crate::v1::BundleEvent,

@@ -14,6 +14,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("simpul-legality", &["simpul-proto", "simpul-types"]),
     ("simpul-statistics", &["simpul-proto"]),
     ("simpul-cases", &["simpul-proto"]),
+    ("simpul-screening", &["simpul-proto"]),
     ("simpul-identity", &[]),
     ("simpul-log", &["simpul-types", "simpul-tlog", "simpul-signing"]),
     // Oversight bodies run it; it knows notes and trees and nothing of the hub.
@@ -33,6 +34,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "simpul-policy",
             "simpul-log",
             "simpul-audit",
+            "simpul-cases",
+            "simpul-screening",
         ],
     ),
     (
@@ -44,6 +47,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "simpul-cases",
             "simpul-identity",
             "simpul-legality",
+            "simpul-screening",
             "simpul-signing",
         ],
     ),
@@ -61,6 +65,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "simpul-legality",
             "simpul-projection",
         ],
+    ),
+    (
+        "simpul-deadlines",
+        &["simpul-proto", "simpul-types", "simpul-signing", "simpul-cases", "simpul-projection"],
     ),
     ("simpul-runtime", &["simpul-types"]),
     ("simpul-submission-service", &["simpul-proto", "simpul-types", "simpul-admission"]),
@@ -89,6 +97,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "simpul-signing",
             "simpul-log",
             "simpul-statistics",
+            "simpul-cases",
             "simpul-identity",
         ],
     ),
@@ -122,6 +131,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "simpul-legality",
             "simpul-publisher",
             "simpul-connector",
+            // `simpul screening` works results out by the hub's own code.
+            "simpul-screening",
             // `simpul audit witness` is a process of its own: strict configuration, log lines, signals.
             "simpul-witness",
             "simpul-runtime",

@@ -4,7 +4,10 @@
 //! The rules are data ([`rules`]): for most event types the options in `proto/`, for the first five a table held against the
 //! descriptors by a test. Fields that no rule knows are skipped, so that a newer sender's additions pass.
 
+mod forms;
 mod rules;
+
+pub(crate) use forms::check_stream;
 
 use jiff::civil::Date;
 use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_field};
@@ -79,7 +82,10 @@ const FIELDS_MAX: usize = 24;
 /// Checks an encoded payload against the rules of its type.
 pub(crate) fn check(event_type: &str, payload: &[u8]) -> Result<(), Fault> {
     match rules::of(event_type) {
-        Some(message) => walk(message, payload),
+        Some(message) => {
+            walk(message, payload)?;
+            forms::check_forms(event_type, payload)
+        }
         // The directory's own fold checks its events; they are judged when their turn in the log is known.
         None => Ok(()),
     }

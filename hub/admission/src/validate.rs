@@ -88,7 +88,10 @@ impl Authorized {
                     .at(format!("events[{index}].header.event_id")));
             }
             check_directory_stream(sender, header, index)?;
-            payload::check(header.event_type.as_str(), payload).map_err(|fault| {
+            let event_type = header.event_type.as_str();
+            let checked = payload::check(event_type, payload)
+                .and_then(|()| payload::check_stream(event_type, payload, &header.stream));
+            checked.map_err(|fault| {
                 let path = if fault.path.is_empty() { String::new() } else { format!(".{}", fault.path) };
                 Rejection::new(RejectReason::InvalidPayload, fault.rule)
                     .at(format!("events[{index}].payload{path}"))

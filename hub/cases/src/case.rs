@@ -4,7 +4,7 @@ use jiff::civil::Date;
 use simpul_proto::nrm::{ClockAct, DecidedUnder, IdentificationResult, PersonRole, Stage};
 
 use crate::{
-    clock::Clock,
+    clock::{Clock, ClockBook},
     fact::{Fact, FactKind},
 };
 
@@ -25,8 +25,29 @@ pub struct Case {
     pub clocks: Vec<Clock>,
     /// Beds held for it.
     pub beds: Vec<Bed>,
+    /// Deadlines that were missed, and who was told.
+    pub breaches: Vec<Breach>,
     /// What did not fit.
     pub flags: Vec<Flag>,
+}
+
+/// A missed deadline, as the hub said it to one level of task forces.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Breach {
+    /// The event that started the clock.
+    pub clock: u64,
+    /// Code of its rule.
+    pub rule: String,
+    /// Last day in time.
+    pub due: String,
+    /// Level that heard of it.
+    pub level: String,
+    /// Day on which it was noticed.
+    pub noticed_on: String,
+    /// Agencies that were told; empty: nobody of this level is known.
+    pub told: Vec<String>,
+    /// The event.
+    pub position: u64,
 }
 
 /// A stage, from when, who holds the case.
@@ -277,7 +298,9 @@ impl Case {
             FactKind::ReferralAccepted(event) => {
                 let offered = self.referral(fact, ReferralState::Accepted, &event.accepted_on);
                 let asked = offered.is_none_or(|referral| referral.to.contains(&fact.source));
+                let in_time = offered.is_none_or(|referral| event.accepted_on <= referral.answer_by);
                 self.flag_unless(asked, position, "to_agencies", "ACCEPTED_BY_ANOTHER_AGENCY");
+                self.flag_unless(in_time, position, "accepted_on", "ACCEPTED_AFTER_ITS_LAST_DAY");
             }
             FactKind::ReferralDeclined(event) => {
                 self.referral(fact, ReferralState::Declined, &event.declined_on);
@@ -305,6 +328,15 @@ impl Case {
             FactKind::BedReleased(_) => self.bed(fact, BedState::Released),
             FactKind::BedOccupied(_) => self.bed(fact, BedState::Occupied),
             FactKind::BedVacated(_) => self.bed(fact, BedState::Vacated),
+            FactKind::ClockBreached(event) => self.breaches.push(Breach {
+                clock: event.clock_position,
+                rule: event.rule.clone(),
+                due: event.due.clone(),
+                level: event.level.clone(),
+                noticed_on: event.noticed_on.clone(),
+                told: event.told.clone(),
+                position,
+            }),
         }
     }
 
@@ -360,7 +392,11 @@ impl Case {
     fn clock(&mut self, event: &simpul_proto::nrm::ClockSet, position: u64) {
         let act = event.act();
         if act == ClockAct::Start {
-            self.clocks.push(Clock::started(&event.rule, &event.on, position));
+            let rule = ClockBook::builtin().rule(&event.rule);
+            self.flag_unless(rule.is_some(), position, "rule", "CLOCK_RULE_UNKNOWN");
+            let in_force = rule.is_none_or(|rule| rule.in_force_on(&event.on));
+            self.flag_unless(in_force, position, "rule", "CLOCK_RULE_NOT_IN_FORCE");
+            self.clocks.push(Clock::started(event, position));
             return;
         }
         let running = self.clocks.iter_mut().rev().find(|clock| clock.rule == event.rule && !clock.stopped());

@@ -43,6 +43,14 @@ pub struct ClockRule {
     pub confidence: String,
 }
 
+impl ClockRule {
+    /// Whether a clock may be started under it on a day, `YYYY-MM-DD`.
+    pub fn in_force_on(&self, day: &str) -> bool {
+        let (from, until) = (self.from.to_string(), self.until.map(|until| until.to_string()));
+        from.as_str() <= day && until.is_none_or(|until| day <= until.as_str())
+    }
+}
+
 /// What days count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -104,6 +112,10 @@ pub struct Clock {
     pub rule: String,
     /// The event that started it.
     pub position: u64,
+    /// Kabupaten, kota or province whose task forces hear of a breach; empty: those of the centre alone.
+    pub region: String,
+    /// Host country whose holidays count too; empty: none.
+    pub country: String,
     start: String,
     /// Pauses: first day, and the day it went on.
     pauses: Vec<(String, Option<String>)>,
@@ -159,6 +171,19 @@ impl ClockBook {
         Ok(Self { rules, levels, escalate_after: escalate_after.max(1), holidays })
     }
 
+    /// The days from which each level of task forces hears of a clock that nobody stopped, lowest first; empty while it is paused.
+    pub fn escalation(&self, clock: &Clock) -> Vec<(Date, Date, &str)> {
+        let calendar = self.calendar(Some(&clock.country));
+        let state = self.state(clock, &calendar, Date::MIN);
+        let Some(due) = state.due.filter(|_| !state.stopped) else { return Vec::new() };
+        let day = |step: usize| {
+            let step = i64::try_from(step).unwrap_or(i64::MAX);
+            due.checked_add((1 + step.saturating_mul(self.escalate_after)).days()).ok()
+        };
+        let levels = self.levels.iter().enumerate();
+        levels.filter_map(|(step, level)| Some((day(step)?, due, level.as_str()))).collect()
+    }
+
     /// By code.
     pub fn rule(&self, code: &str) -> Option<&ClockRule> {
         self.rules.iter().find(|rule| rule.code == code)
@@ -195,9 +220,10 @@ impl Calendar<'_> {
 }
 
 impl Clock {
-    pub(crate) fn started(rule: &str, on: &str, position: u64) -> Self {
-        let (rule, start) = (rule.to_owned(), on.to_owned());
-        Self { rule, position, start, pauses: Vec::new(), extensions: Vec::new(), stop: None }
+    pub(crate) fn started(event: &ClockSet, position: u64) -> Self {
+        let ClockSet { rule, on, region, country, .. } = event.clone();
+        let (pauses, extensions) = (Vec::new(), Vec::new());
+        Self { rule, position, region, country, start: on, pauses, extensions, stop: None }
     }
 
     pub(crate) fn stopped(&self) -> bool {

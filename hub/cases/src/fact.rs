@@ -1,6 +1,6 @@
 //! What the fold reads: one event of a case, its payload typed.
 
-use simpul_proto::{nrm, shelter};
+use simpul_proto::{hub, nrm, shelter};
 
 /// One event of a case. Holds personal data: no `Debug`.
 pub struct Fact {
@@ -17,6 +17,7 @@ pub struct Fact {
 }
 
 /// A payload that the fold knows.
+#[derive(Clone)]
 #[allow(missing_docs, reason = "each variant is the message of its name")]
 pub enum FactKind {
     StageChanged(nrm::StageChanged),
@@ -34,4 +35,5 @@ pub enum FactKind {
     BedReleased(shelter::BedReleased),
     BedOccupied(shelter::BedOccupied),
     BedVacated(shelter::BedVacated),
+    ClockBreached(hub::ClockBreached),
 }

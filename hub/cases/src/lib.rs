@@ -11,10 +11,14 @@
 
 mod case;
 mod clock;
+mod due;
 mod fact;
 mod shelter;
 
-pub use case::{Bed, BedState, Case, Consent, Decision, Flag, Referral, ReferralState, Role, StageEntry};
+pub use case::{
+    Bed, BedState, Breach, Case, Consent, Decision, Flag, Referral, ReferralState, Role, StageEntry,
+};
 pub use clock::{Calendar, Clock, ClockBook, ClockError, ClockRule, ClockState};
+pub use due::Due;
 pub use fact::{Fact, FactKind};
-pub use shelter::{Match, Need, Shelter, match_shelters};
+pub use shelter::{Match, Matches, Need, Shelter, bed_stream, match_shelters};

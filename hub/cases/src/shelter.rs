@@ -62,19 +62,41 @@ pub struct Match {
     pub code: String,
     /// The lowest free bed.
     pub bed: u32,
+    /// Beds free.
+    pub free: u32,
     /// Why it stands where it stands in the list.
     pub reasons: Vec<&'static str>,
 }
 
+/// What a search came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Matches {
+    /// Best first.
+    pub found: Vec<Match>,
+    /// Shelters that would fit, were it not for who sleeps there.
+    pub kept_apart: usize,
+    /// Shelters that would fit and have no bed free.
+    pub full: usize,
+}
+
 /// Shelters that meet every constraint and have a free bed, best first: in the province asked for, then with the lowest security level that
 /// is enough, then with the most room; codes break ties, so that the order is the same for everyone.
-pub fn match_shelters(need: &Need, shelters: &[Shelter]) -> Vec<Match> {
+pub fn match_shelters(need: &Need, shelters: &[Shelter]) -> Matches {
+    let mut matches = Matches::default();
     let mut found: Vec<(bool, u32, u32, Match)> = Vec::new();
     for shelter in shelters.iter().filter(|shelter| fits(need, shelter)) {
-        let Some(bed) = (1..=shelter.beds).find(|bed| !shelter.taken.contains(bed)) else { continue };
+        if !shelter.guests.is_disjoint(&need.apart_from) {
+            matches.kept_apart += 1;
+            continue;
+        }
+        let beds = 1..=shelter.beds;
+        let Some(bed) = beds.clone().find(|bed| !shelter.taken.contains(bed)) else {
+            matches.full += 1;
+            continue;
+        };
+        let taken = shelter.taken.iter().filter(|bed| beds.contains(bed)).count();
+        let free = shelter.beds - u32::try_from(taken).unwrap_or(shelter.beds);
         let near = !need.province.is_empty() && shelter.province == need.province;
-        let free =
-            shelter.beds - u32::try_from(shelter.taken.len()).unwrap_or(shelter.beds).min(shelter.beds);
         let mut reasons = Vec::new();
         if near {
             reasons.push("IN_THE_PROVINCE");
@@ -82,11 +104,18 @@ pub fn match_shelters(need: &Need, shelters: &[Shelter]) -> Vec<Match> {
         if shelter.security_level > need.security_level {
             reasons.push("MORE_SECURE_THAN_NEEDED");
         }
-        let one = Match { code: shelter.code.clone(), bed, reasons };
+        let one = Match { code: shelter.code.clone(), bed, free, reasons };
         found.push((!near, shelter.security_level, u32::MAX - free, one));
     }
     found.sort_by(|a, b| (a.0, a.1, a.2, &a.3.code).cmp(&(b.0, b.1, b.2, &b.3.code)));
-    found.into_iter().map(|(.., one)| one).collect()
+    matches.found = found.into_iter().map(|(.., one)| one).collect();
+    matches
+}
+
+/// Stream of a bed: one, whoever holds it, so that of two who hold it at once one has it and the other is told who.
+pub fn bed_stream(shelter_code: &str, bed: u32) -> String {
+    let digest = ring::digest::digest(&ring::digest::SHA256, format!("{shelter_code}\n{bed}").as_bytes());
+    format!("shelter-bed/{}", data_encoding::HEXLOWER.encode(&digest.as_ref()[..16]))
 }
 
 fn fits(need: &Need, shelter: &Shelter) -> bool {
@@ -101,5 +130,4 @@ fn fits(need: &Need, shelter: &Shelter) -> bool {
         && (!need.child || shelter.takes_children)
         && (!need.step_free || shelter.step_free)
         && shelter.security_level >= need.security_level
-        && shelter.guests.is_disjoint(&need.apart_from)
 }

@@ -6,8 +6,11 @@ use std::collections::BTreeSet;
 
 use jiff::civil::{Date, date};
 use proptest::{collection::vec, prelude::*};
-use simpul_cases::{BedState, Case, ClockBook, Fact, FactKind, Need, ReferralState, Shelter, match_shelters};
+use simpul_cases::{
+    BedState, Case, ClockBook, Due, Fact, FactKind, Need, ReferralState, Shelter, bed_stream, match_shelters,
+};
 use simpul_proto::{
+    hub,
     nrm::{self, ClockAct, PersonRole, Stage},
     shelter,
     v1::PersonClaim,
@@ -218,7 +221,7 @@ fn shelters_are_matched_by_constraints_and_nobody_sleeps_under_one_roof_with_the
     let all = [far.clone(), secure.clone(), near.clone()];
     let need = Need { province: "61".into(), country: "IDN".into(), woman: true, ..Need::default() };
     let codes = |need: &Need, shelters: &[Shelter]| -> Vec<String> {
-        match_shelters(need, shelters).into_iter().map(|one| one.code).collect()
+        match_shelters(need, shelters).found.into_iter().map(|one| one.code).collect()
     };
     assert_eq!(codes(&need, &all), ["SH-61-01", "SH-61-02", "SH-31-01"]);
     assert_eq!(codes(&Need { security_level: 2, ..need.clone() }, &all), ["SH-61-02"]);
@@ -229,12 +232,77 @@ fn shelters_are_matched_by_constraints_and_nobody_sleeps_under_one_roof_with_the
     );
     assert!(codes(&Need { step_free: true, ..need.clone() }, &all).is_empty());
     let full = Shelter { taken: [1, 2].into(), ..near.clone() };
+    assert_eq!(match_shelters(&need, std::slice::from_ref(&full)).full, 1);
     assert_eq!(codes(&need, &[full, far.clone()]), ["SH-31-01"], "the next best");
     let one_taken = Shelter { taken: [1].into(), ..near.clone() };
-    assert_eq!(match_shelters(&need, &[one_taken])[0].bed, 2);
+    assert_eq!(match_shelters(&need, &[one_taken]).found[0].bed, 2);
     let with_suspect = Shelter { guests: ["suspect".to_owned()].into(), ..near };
     let apart = Need { apart_from: ["suspect".to_owned()].into(), ..need };
+    assert_eq!(match_shelters(&apart, std::slice::from_ref(&with_suspect)).kept_apart, 1);
     assert_eq!(codes(&apart, &[with_suspect, far]), ["SH-31-01"], "A4");
+}
+
+#[test]
+fn a_bed_has_one_stream_whoever_holds_it() {
+    assert_eq!(bed_stream("SH-61-01", 2), "shelter-bed/6ae3ec8eed655e81ae5d6f30a850cc25");
+    assert_ne!(bed_stream("SH-61-01", 2), bed_stream("SH-61-0", 12));
+}
+
+/// Offers, holds and clocks have a day on which something happens by itself, and a clock goes up level by level.
+#[test]
+fn what_is_due_is_told_with_its_day_and_not_twice() {
+    let offered = FactKind::ReferralOffered(nrm::ReferralOffered {
+        to_agencies: vec!["kemensos".into()],
+        offered_on: "2026-03-01".into(),
+        answer_by: "2026-03-03".into(),
+        ..Default::default()
+    });
+    let held = FactKind::BedHeld(shelter::BedHeld {
+        shelter_code: "SH-61-01".into(),
+        bed: 1,
+        held_on: "2026-03-01".into(),
+        until: "2026-03-02".into(),
+        ..Default::default()
+    });
+    let started = FactKind::ClockSet(clock("services-7d", ClockAct::Start, "2026-03-01"));
+    let breached = |level: &str| {
+        FactKind::ClockBreached(hub::ClockBreached {
+            rule: "services-7d".into(),
+            due: "2026-03-08".into(),
+            level: level.into(),
+            clock_position: 2,
+            ..Default::default()
+        })
+    };
+    let told = |more: Vec<(&str, FactKind)>| -> Vec<String> {
+        let first = [("r", offered.clone()), ("b", held.clone()), ("c", started.clone())];
+        let facts = first.into_iter().chain(more).enumerate();
+        let facts: Vec<_> =
+            facts.map(|(n, (record, kind))| fact(n as u64, "kemensos", record, "p", kind)).collect();
+        let case = Case::of(&facts);
+        let due = case.due(ClockBook::builtin());
+        due.into_iter()
+            .map(|(day, due)| match due {
+                Due::Lapse(_) => format!("{day} lapse"),
+                Due::Release(_) => format!("{day} release"),
+                Due::Breach { level, due, .. } => format!("{day} {level} of {due}"),
+            })
+            .collect()
+    };
+    let levels = [
+        "2026-03-09 KAB_KOTA of 2026-03-08",
+        "2026-03-16 PROVINSI of 2026-03-08",
+        "2026-03-23 PUSAT of 2026-03-08",
+    ];
+    assert_eq!(told(vec![]), [&["2026-03-03 release", "2026-03-04 lapse"], &levels[..]].concat());
+    assert_eq!(told(vec![("x", breached("KAB_KOTA"))])[2..], levels[1..]);
+    assert!(
+        told(vec![("c", FactKind::ClockSet(clock("services-7d", ClockAct::Stop, "2026-03-30")))]).len() == 2
+    );
+    let answered = nrm::ReferralAccepted { accepted_on: "2026-03-02".into(), unit: String::new() };
+    assert_eq!(told(vec![("r", FactKind::ReferralAccepted(answered))])[..1], ["2026-03-03 release"]);
+    let occupied = shelter::BedOccupied { occupied_on: "2026-03-02".into() };
+    assert_eq!(told(vec![("b", FactKind::BedOccupied(occupied))])[..1], ["2026-03-04 lapse"]);
 }
 
 #[test]

@@ -17,6 +17,7 @@
 //! | `N` | LP number | the record that holds it |
 //! | `I` | indicator | a telephone, an account, a vessel that records name ([`crate::row::Indicator`]) |
 //! | `J` | indicator ‖ record | a record that names it ([`crate::row::Sighting`]) |
+//! | `W` | list ‖ id ‖ record | that there is such a record ([`crate::listed`]) |
 //! | `D` | agency, connector, key or policy | directory rows, and when an agency was last heard of ([`crate::row::Heard`]); they name no person |
 //! | `F` | first position of a leaf ‖ chunk | [`crate::row::Changes`] |
 //! | `G` | position | [`crate::row::Gap`] |
@@ -169,6 +170,16 @@ pub(crate) fn sighting(indicator: &Id, record: &Id) -> Vec<u8> {
 
 pub(crate) fn sightings(indicator: &Id) -> Vec<u8> {
     join(b'J', &[indicator])
+}
+
+/// A record of a list, under what the list is ordered by.
+pub(crate) fn listed(list: u8, of: &Id, record: &Id) -> Vec<u8> {
+    join(b'W', &[&[list], of, record])
+}
+
+/// All records of a list, or those under one id.
+pub(crate) fn list(list: u8, of: Option<&Id>) -> Vec<u8> {
+    join(b'W', &[&[list], of.map_or(&[][..], |of| of)])
 }
 
 pub(crate) fn report(id: &Id) -> PointKey {

@@ -25,6 +25,7 @@ mod fold;
 mod indicators;
 mod key;
 mod licences;
+mod listed;
 mod metrics;
 mod overlay;
 mod pace;
@@ -48,9 +49,9 @@ pub use overlay::Overlay;
 pub use persons::IdentifierKind;
 pub use projection::{Outcome, Projection};
 pub use read::{
-    Candidate, CaseFile, Change, ConflictNote, DirectoryAgency, DirectoryKey, DirectoryRows, Found, GapNote,
-    Health, Person, PersonId, ReadModels, RecordNote, Subject, TieNote, TieState, Told, Touched,
-    ViewOfChange,
+    Candidate, CaseFile, CaseId, CaseInMechanism, Change, ConflictNote, DirectoryAgency, DirectoryKey,
+    DirectoryRows, Found, GapNote, Health, Person, PersonId, ReadModels, RecordNote, ShelterStanding,
+    Subject, TaskForce, TieNote, TieState, Told, Touched, ViewOfChange,
 };
 pub use rebuild::{Rebuild, Rebuilt, rebuild_digest, stored_digest};
 pub use row::VERSION as LAYOUT;

@@ -1,7 +1,7 @@
 //! What a projection is, and the ones there are, in the order in which they see an event.
 //!
 //! ```text
-//! event ─▶ persons ─▶ licences ─▶ cases ─▶ records ─▶ indicators ─▶ directory ─▶ feed of changes
+//! event ─▶ persons ─▶ licences ─▶ cases ─▶ records ─▶ indicators ─▶ lists ─▶ directory ─▶ feed of changes
 //!             └──────────┴──────────┴── Outcome ──┘
 //! ```
 //!
@@ -17,6 +17,7 @@ use crate::{
     indicators::Indicators,
     key::{self, Blind, Id},
     licences::Licences,
+    listed::Listed,
     overlay::Overlay,
     persons::Persons,
     records::Records,
@@ -62,6 +63,7 @@ pub(crate) fn all() -> Vec<Box<dyn Projection>> {
         Box::new(Cases),
         Box::new(Records),
         Box::new(Indicators),
+        Box::new(Listed),
         Box::new(Directory),
     ]
 }

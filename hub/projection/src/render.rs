@@ -15,10 +15,12 @@ mod entry;
 mod indicator;
 mod mechanism;
 mod placement;
+mod screening;
 
 pub(crate) use case::{CaseParts, CaseRecord, case};
 pub(crate) use entry::{EntryEvent, entry};
 pub(crate) use indicator::{SightingPart, indicator};
+pub(crate) use mechanism::{facts, facts_of};
 pub(crate) use placement::placement;
 
 /// A snapshot under the reference it is shown by.

@@ -13,7 +13,7 @@ use prost::Message;
 use crate::{error::StateError, key::Id};
 
 /// Version of every row.
-pub const VERSION: u8 = 4;
+pub const VERSION: u8 = 5;
 
 /// Encodes a row.
 pub(crate) fn encode(row: &impl Message) -> Vec<u8> {

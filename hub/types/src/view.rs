@@ -96,5 +96,7 @@ closed! {
         Verdict = "verdict",
         /// What the hub proves of itself.
         Integrity = "integrity",
+        /// That a deadline of a case was missed; to the task force that is to see to it.
+        Escalation = "escalation",
     }
 }

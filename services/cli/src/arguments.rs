@@ -3,8 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::{
-    audit, backup, case, connection::ConnectionArgs, directory, legality, made, person, statistic, submit,
-    watch,
+    audit, backup, case, connection::ConnectionArgs, directory, legality, made, person, screening, shelter,
+    statistic, submit, watch,
 };
 
 /// Ask, submit, follow, administer and verify: the tool of the Simpul data-exchange hub.
@@ -37,6 +37,12 @@ pub enum Command {
     Person(person::Command),
     /// Show one record of another view: a journey home, a complaint, a departure prevented, a licence
     Record(case::Record),
+    /// Screening forms, and what answers come to under them; no hub is asked
+    #[command(subcommand)]
+    Screening(screening::Command),
+    /// A bed for somebody, by what they need
+    #[command(subcommand)]
+    Shelter(shelter::Command),
     /// Counts with their definitions; small cells are hidden
     #[command(subcommand)]
     Statistic(statistic::Command),

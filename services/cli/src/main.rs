@@ -16,6 +16,8 @@ mod output;
 mod person;
 mod position;
 mod progress;
+mod screening;
+mod shelter;
 mod statistic;
 mod status;
 mod submit;
@@ -60,6 +62,8 @@ fn run(arguments: Arguments, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
         Command::Case(command) => runtime.block_on(case::run(command, &connection, json, out)),
         Command::Person(command) => runtime.block_on(person::run(command, &connection, json, out)),
         Command::Record(command) => runtime.block_on(case::record(command, &connection, json, out)),
+        Command::Screening(command) => screening::run(&command, json, out),
+        Command::Shelter(command) => runtime.block_on(shelter::run(command, &connection, json, out)),
         Command::Statistic(command) => runtime.block_on(statistic::run(command, &connection, json, out)),
         Command::Watch(command) => runtime.block_on(watch::run(command, &connection, json, out)),
         Command::Status => runtime.block_on(status::run(&connection, json, out)),

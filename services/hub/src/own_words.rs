@@ -1,4 +1,4 @@
-//! What the hub says of itself: answers that would be otherwise now, and digests of its read models. It comes behind everything
+//! What the hub says of itself: answers that would be otherwise now, what is due when a day is over, and digests of its read models. It comes behind everything
 //! else; an outage of it delays nothing.
 
 use std::{sync::Arc, time::Duration};
@@ -28,6 +28,7 @@ const TRY_AGAIN: Duration = Duration::from_secs(5);
 /// What runs behind the answers.
 pub(crate) struct OwnWords {
     superseding: simpul_supersede::Handle,
+    deadlines: simpul_deadlines::Handle,
     digesting: JoinHandle<()>,
     stopping: CancellationToken,
 }
@@ -36,11 +37,12 @@ impl OwnWords {
     pub(crate) async fn stop(self) {
         self.stopping.cancel();
         self.superseding.stop().await;
+        self.deadlines.stop().await;
         let _ = self.digesting.await;
     }
 }
 
-/// Starts both. MUST be called within a tokio runtime.
+/// Starts all of it. MUST be called within a tokio runtime.
 pub(crate) fn start(
     config: &Config,
     producer: Arc<Producer>,
@@ -55,6 +57,11 @@ pub(crate) fn start(
         access: access.clone(),
         rules: Arc::new(RuleBook::builtin()),
         rules_digest: simpul_signing::sha256(&[RuleBook::builtin_text().as_bytes()]),
+        clock: Arc::clone(&clock),
+        announce: Arc::new(Announcer(Arc::clone(&producer))),
+    });
+    let deadlines = simpul_deadlines::start(simpul_deadlines::Parts {
+        read_models: read_models.clone(),
         clock,
         announce: Arc::new(Announcer(Arc::clone(&producer))),
     });
@@ -65,10 +72,10 @@ pub(crate) fn start(
         producer,
         stopping: stopping.clone(),
     };
-    Ok(OwnWords { superseding, digesting: tokio::spawn(digests.run()), stopping })
+    Ok(OwnWords { superseding, deadlines, digesting: tokio::spawn(digests.run()), stopping })
 }
 
-/// Puts words about answers into the log.
+/// Puts words into the log.
 struct Announcer(Arc<Producer>);
 
 impl Announce for Announcer {
@@ -88,6 +95,31 @@ impl Announce for Announcer {
             match self.0.say(said).await {
                 Ok(_) => Ok(Said::Now),
                 Err(rejection) if rejection.reason == RejectReason::WrongExpectedVersion => Ok(Said::Before),
+                Err(rejection) => Err(rejection.to_string().into()),
+            }
+        }
+        .boxed()
+    }
+}
+
+impl simpul_deadlines::Announce for Announcer {
+    fn announce(
+        &self,
+        word: simpul_deadlines::Word,
+    ) -> BoxFuture<'_, Result<simpul_deadlines::Said, simpul_deadlines::AnnounceError>> {
+        let simpul_deadlines::Word { event_type, stream, expected, payload } = word;
+        let said = Word { event_type, stream, expected, purpose: "ASSIST", payload };
+        async move {
+            match self.0.say(said).await {
+                Ok(_) => Ok(simpul_deadlines::Said::Now),
+                Err(rejection)
+                    if matches!(
+                        rejection.reason,
+                        RejectReason::WrongExpectedVersion | RejectReason::OutOfOrder
+                    ) =>
+                {
+                    Ok(simpul_deadlines::Said::Overtaken)
+                }
                 Err(rejection) => Err(rejection.to_string().into()),
             }
         }

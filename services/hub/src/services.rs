@@ -103,7 +103,7 @@ pub(crate) async fn serve(
         directory: directory.clone(),
         rules: Arc::new(RuleBook::builtin()),
         key: verdict,
-        clock,
+        clock: clock.clone(),
         ids: Arc::new(System),
     });
     metrics.register(|registry| legality.register_metrics(registry));
@@ -112,6 +112,7 @@ pub(crate) async fn serve(
         outbox,
         access: access.clone(),
         directory: directory.clone(),
+        clock,
         ids: Arc::new(System),
     });
     let submission = simpul_submission_service::Submission::new(admission).into_server();

@@ -13,6 +13,7 @@ mod document;
 mod fault;
 mod find;
 mod gate;
+mod shelters;
 mod statistics;
 mod watch;
 
@@ -27,7 +28,7 @@ use simpul_proto::v1::{
     self, picture_service_server::PictureService, subscription_service_server::SubscriptionService,
 };
 use simpul_publisher::Outbox;
-use simpul_types::IdSource;
+use simpul_types::{Clock, IdSource};
 use tokio::sync::watch as signal;
 use tonic::{Request, Response, Status};
 
@@ -45,6 +46,8 @@ pub struct Parts {
     pub access: Arc<AccessLog>,
     /// Who may see what.
     pub directory: Arc<ArcSwap<Directory>>,
+    /// Which night it is, where none is asked for.
+    pub clock: Arc<dyn Clock>,
     /// Names incidents.
     pub ids: Arc<dyn IdSource>,
 }
@@ -117,6 +120,13 @@ impl PictureService for Service {
         request: Request<v1::FindPersonsRequest>,
     ) -> Result<Response<v1::FindPersonsResponse>, Status> {
         find::persons(&self.parts, &request).await.map(Response::new)
+    }
+
+    async fn match_shelters(
+        &self,
+        request: Request<v1::MatchSheltersRequest>,
+    ) -> Result<Response<v1::MatchSheltersResponse>, Status> {
+        shelters::match_shelters(&self.parts, &request).await.map(Response::new)
     }
 
     async fn get_position(

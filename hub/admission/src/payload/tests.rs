@@ -1,7 +1,9 @@
 use proptest::{collection::vec, prelude::*};
 use prost::Message as _;
 use prost_reflect::{DescriptorPool, Kind, MessageDescriptor};
-use simpul_proto::{FILE_DESCRIPTOR_SET, catalogue, embassy, police, registry, returns, social, v1};
+use simpul_proto::{
+    FILE_DESCRIPTOR_SET, catalogue, embassy, police, registry, returns, screening, social, v1,
+};
 
 use super::*;
 
@@ -204,6 +206,82 @@ fn options_of_the_contract_are_kept() {
     assert_eq!(check(PLAN, &plan("2026-03-02").encode_to_vec()), Ok(()));
     assert_eq!(check(PLAN, &plan("").encode_to_vec()), Ok(()));
     assert_eq!(fault(PLAN, &plan("2026-03-01")), "until: not before `set_on`");
+}
+
+#[test]
+fn a_screening_is_one_of_a_form_that_the_hub_has() {
+    const OLD: &str = "simpul.embassy.v1.ScreeningSubmitted";
+    const NEW: &str = "simpul.screening.v1.ScreeningSubmitted";
+    let mut old = embassy::ScreeningSubmitted {
+        screening_no: "SC-1".into(),
+        intake_no: "IN-1".into(),
+        case_ref: "C-1".into(),
+        form_version: "gugus-tugas-2024/1".into(),
+        officer: "officer-7".into(),
+        indicators: vec!["DEBT_BONDAGE".into()],
+        result_international: embassy::ScreeningResult::Indication.into(),
+        result_domestic: embassy::ScreeningResult::NoIndication.into(),
+        ..Default::default()
+    };
+    assert_eq!(check(OLD, &old.encode_to_vec()), Ok(()));
+    old.indicators.push("DEBT".into());
+    assert_eq!(fault(OLD, &old), "indicators[1]: an indicator of gugus-tugas-2024/1");
+    old.form_version = "gugus-tugas-2031/1".into();
+    assert_eq!(fault(OLD, &old), "form_version: a form version that the hub has");
+
+    let answer = |question: &str, choice: &str| screening::Answer {
+        question: question.into(),
+        choices: vec![choice.into()],
+        ..Default::default()
+    };
+    let new = screening::ScreeningSubmitted {
+        screening_no: "SC-2".into(),
+        case_ref: "C-1".into(),
+        form_version: "simpul-tppo/2".into(),
+        interviewer: "officer-7".into(),
+        acts_from: "2026-01-10".into(),
+        interviewed_on: "2026-03-01".into(),
+        screened_on: "2026-03-01".into(),
+        answers: vec![answer("acts", "RECRUITED")],
+        ..Default::default()
+    };
+    assert_eq!(check(NEW, &new.encode_to_vec()), Ok(()));
+    let broken = |change: fn(&mut screening::ScreeningSubmitted)| {
+        let mut event = new.clone();
+        change(&mut event);
+        fault(NEW, &event)
+    };
+    assert_eq!(broken(|event| event.answers.clear()), "answers: required");
+    assert_eq!(
+        broken(|event| event.answers[0].choices[0] = "RECRUIT".into()),
+        "answers[0].choices[0]: a choice of acts in simpul-tppo/2"
+    );
+    assert_eq!(
+        broken(|event| event.screened_on = "2026-02-28".into()),
+        "screened_on: not before `interviewed_on`"
+    );
+    assert_eq!(
+        broken(|event| event.interviewed_on = "2026-01-09".into()),
+        "interviewed_on: not before `acts_from`"
+    );
+}
+
+#[test]
+fn a_bed_is_held_in_its_own_stream_so_that_two_cannot_both_have_it() {
+    let held = shelter::BedHeld {
+        case_ref: "C-1".into(),
+        shelter_code: "SH-61-01".into(),
+        bed: 2,
+        held_on: "2026-03-01".into(),
+        until: "2026-03-02".into(),
+        ..Default::default()
+    };
+    let checked = |stream: &str| {
+        check_stream("simpul.shelter.v1.BedHeld", &held.encode_to_vec(), &stream.parse().unwrap())
+    };
+    let own = simpul_cases::bed_stream("SH-61-01", 2);
+    assert_eq!(checked(&own), Ok(()));
+    assert_eq!(checked("shelter-bed/another").unwrap_err().path, "bed");
 }
 
 /// Decodes with the generated type, as the projections do.

@@ -113,6 +113,8 @@ pub(crate) struct Gist {
     pub(crate) persons: Vec<String>,
     /// The one agency that it is for; empty where it names none.
     pub(crate) addressee: String,
+    /// Code of the shelter; empty where it names none.
+    pub(crate) shelter_code: String,
 }
 
 impl Gist {
@@ -126,6 +128,7 @@ impl Gist {
             indicators: Vec::new(),
             persons: Vec::new(),
             addressee: String::new(),
+            shelter_code: String::new(),
         };
         gist.read(kind.rules, bytes).ok_or(Unreadable::Payload)?;
         Ok(gist)
@@ -160,6 +163,9 @@ impl Gist {
                 (FieldForm::Message(inner), _) => self.read(inner, value)?,
                 (FieldForm::PersonRef, _) => self.persons.push(std::str::from_utf8(value).ok()?.to_owned()),
                 (_, Link::CaseRef) => std::str::from_utf8(value).ok()?.clone_into(&mut self.case_ref),
+                (_, Link::ShelterCode) => {
+                    std::str::from_utf8(value).ok()?.clone_into(&mut self.shelter_code);
+                }
                 (_, Link::Addressee) => std::str::from_utf8(value).ok()?.clone_into(&mut self.addressee),
                 (_, Link::LpNumber) => std::str::from_utf8(value).ok()?.clone_into(&mut self.lp_number),
                 _ => {}

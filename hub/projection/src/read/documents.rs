@@ -13,7 +13,7 @@ use crate::{
     key::{self, Id},
     licences,
     render::{self, CaseParts, Dated, EntryEvent},
-    row::{Case, Kind, Pointer, Record},
+    row::{Case, Kind, Pointer, Record, Snapshot},
 };
 
 /// Records that a case document shows; of more, the newest. A mass rescue of 554 people is one case.
@@ -121,7 +121,7 @@ impl ReadModels {
 }
 
 impl Shared {
-    fn find_case(&self, text: &str) -> Result<Option<Id>, StateError> {
+    pub(super) fn find_case(&self, text: &str) -> Result<Option<Id>, StateError> {
         let named = cases::id(&self.state.blind, text);
         if self.state.has(&key::case(&named))? {
             return Ok(Some(named));
@@ -194,7 +194,11 @@ impl Shared {
         })
     }
 
-    fn entry_events(&self, record: &Id, history: &[Position]) -> Result<Vec<EntryEvent>, StateError> {
+    pub(super) fn entry_events(
+        &self,
+        record: &Id,
+        history: &[Position],
+    ) -> Result<Vec<EntryEvent>, StateError> {
         let mut events = Vec::with_capacity(history.len());
         for position in history {
             if let Some((_, snapshot)) = self.snapshot_at(record, position.plus(1))? {
@@ -207,6 +211,11 @@ impl Shared {
 
     /// The case with the records that belonged to it before `until`.
     pub(super) fn case_document(&self, id: &Id, until: Position) -> Result<Option<Document>, StateError> {
+        Ok(self.case_parts(id, until)?.map(|parts| render::case(&parts)))
+    }
+
+    /// What its document is made of.
+    pub(super) fn case_parts(&self, id: &Id, until: Position) -> Result<Option<CaseParts>, StateError> {
         let Some(case) = self.state.row::<Case>(&key::case(id))? else { return Ok(None) };
         if case.opened >= until.get() {
             return Ok(None);
@@ -229,16 +238,27 @@ impl Shared {
             records: Vec::with_capacity(shown.len()),
         };
         for (record, snapshot) in shown {
-            let history = self.history(&record, snapshot.at().plus(1), HISTORY_MAX)?;
-            let payload = self.open_at(snapshot.at())?.map(|(_, payload)| payload);
-            let events = match payload {
-                Some(Payload::Entry(_)) => self.entry_events(&record, &history)?,
-                _ => Vec::new(),
-            };
-            let reference = key::text(&record);
-            parts.records.push(render::CaseRecord { reference, snapshot, history, payload, events });
+            parts.records.push(self.case_record(&record, snapshot)?);
         }
-        Ok(Some(render::case(&parts)))
+        Ok(Some(parts))
+    }
+
+    fn case_record(&self, record: &Id, snapshot: Snapshot) -> Result<render::CaseRecord, StateError> {
+        let history = self.history(record, snapshot.at().plus(1), HISTORY_MAX)?;
+        let (stream, payload) = match self.open_at(snapshot.at())? {
+            Some((header, payload)) => {
+                let positions = self.reader.stream(&header.stream);
+                let version = positions.iter().filter(|position| **position <= snapshot.at()).count();
+                (Some((header.stream, version as u64)), Some(payload))
+            }
+            None => (None, None),
+        };
+        let events = match payload {
+            Some(Payload::Entry(_)) => self.entry_events(record, &history)?,
+            _ => Vec::new(),
+        };
+        let reference = key::text(record);
+        Ok(render::CaseRecord { reference, snapshot, history, payload, stream, events })
     }
 
     /// Where a report's own case has gone, and at which position.

@@ -6,12 +6,14 @@ use simpul_proto::{
     police::{CaseRole, CaseUpdated},
     v1::PersonClaim,
 };
-use simpul_types::{FieldClass as F, Position, View};
+use simpul_types::{FieldClass as F, Position, StreamName, View};
 
 use super::{
     entry::{EntryEvent, push_events},
     mechanism::mechanism,
-    named, object, person, provenance, text,
+    named, object, person, provenance,
+    screening::screenings,
+    text,
 };
 use crate::{
     document::Document,
@@ -39,6 +41,8 @@ pub(crate) struct CaseRecord {
     pub(crate) snapshot: Snapshot,
     pub(crate) history: Vec<Position>,
     pub(crate) payload: Option<Payload>,
+    /// Its stream, and how many events it had then: what a further event of it is submitted with.
+    pub(crate) stream: Option<(StreamName, u64)>,
     /// All events of a stream that the options of the contract describe; empty for other records.
     pub(crate) events: Vec<EntryEvent>,
 }
@@ -59,6 +63,10 @@ pub(crate) fn case(parts: &CaseParts) -> Document {
     for record in &parts.records {
         let mut entry = provenance(&record.snapshot, &record.history);
         entry.insert("record".into(), record.reference.clone().into());
+        if let Some((stream, version)) = &record.stream {
+            entry.insert("stream".into(), stream.to_string().into());
+            entry.insert("stream_version".into(), (*version).into());
+        }
         let persons: Vec<Id> = key::unpack(&record.snapshot.persons).collect();
         match &record.payload {
             Some(Payload::Intake(payload)) => intake(&mut document, &mut entry, record, payload, &persons),
@@ -78,6 +86,7 @@ pub(crate) fn case(parts: &CaseParts) -> Document {
         entry.retain(|_, value| !value.is_null());
         document.push(F::Reference, "records", Value::Object(entry));
     }
+    screenings(&mut document, &parts.records);
     mechanism(&mut document, &parts.records);
     document
 }
@@ -129,12 +138,6 @@ fn screening(
     entry.insert("intake_no".into(), text(&screening.intake_no));
     entry.insert("form_version".into(), text(&screening.form_version));
     identity(document, of, screening.person.as_ref(), persons.first().copied());
-    let result = object([
-        ("record", text(of)),
-        ("international", named(screening.result_international().as_str_name())),
-        ("domestic", named(screening.result_domestic().as_str_name())),
-    ]);
-    document.push(F::ScreeningResult, "results", result);
     let answers = object([
         ("record", text(of)),
         ("officer", text(&screening.officer)),

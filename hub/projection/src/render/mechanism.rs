@@ -13,16 +13,25 @@ use crate::{
     key,
 };
 
+/// The facts of all records together, in log order.
+pub(crate) fn facts(records: &[CaseRecord]) -> Vec<Fact> {
+    let of_record = |record: &CaseRecord| facts_of(&record.reference, &record.events);
+    let mut facts: Vec<Fact> = records.iter().flat_map(of_record).collect();
+    facts.sort_by_key(|fact| fact.position);
+    facts
+}
+
+/// The facts of one stream.
+pub(crate) fn facts_of(record: &str, events: &[EntryEvent]) -> Vec<Fact> {
+    events.iter().filter_map(|event| fact(record, event)).collect()
+}
+
 /// Adds what the facts of all records together say. Decisions are class `screening_result`; roles of suspects are class `suspect`.
 pub(super) fn mechanism(document: &mut Document, records: &[CaseRecord]) {
-    let of_record = |record: &CaseRecord| -> Vec<Fact> {
-        record.events.iter().filter_map(|event| fact(&record.reference, event)).collect()
-    };
-    let mut facts: Vec<Fact> = records.iter().flat_map(of_record).collect();
+    let facts = facts(records);
     if facts.is_empty() {
         return;
     }
-    facts.sort_by_key(|fact| fact.position);
     let case = Case::of(&facts);
     if let Some(stage) = case.stage() {
         let now = object([
@@ -64,6 +73,13 @@ pub(super) fn mechanism(document: &mut Document, records: &[CaseRecord]) {
             json!({ "position": flag.position, "field": flag.field, "rule": flag.rule }),
         );
     }
+    for breach in &case.breaches {
+        let entry = json!({
+            "rule": breach.rule, "due": breach.due, "level": breach.level, "noticed_on": breach.noticed_on, "told": breach.told,
+            "clock_position": breach.clock, "position": breach.position,
+        });
+        document.push(F::Reference, "breaches", entry);
+    }
     clocks(document, &case);
     people(document, &case);
 }
@@ -71,8 +87,8 @@ pub(super) fn mechanism(document: &mut Document, records: &[CaseRecord]) {
 /// Without saying what is late: that depends on the day on which the document is read.
 fn clocks(document: &mut Document, case: &Case) {
     let book = ClockBook::builtin();
-    let calendar = book.calendar(None);
     for clock in &case.clocks {
+        let calendar = book.calendar(Some(&clock.country));
         let state = book.state(clock, &calendar, jiff::civil::Date::MIN);
         let rule = book.rule(&clock.rule);
         let entry = object([
@@ -83,6 +99,8 @@ fn clocks(document: &mut Document, case: &Case) {
             ("due", state.due.map_or(Value::Null, |due| due.to_string().into())),
             ("paused", state.paused.into()),
             ("stopped", state.stopped.into()),
+            ("region", text(&clock.region)),
+            ("country", text(&clock.country)),
             ("position", clock.position.into()),
         ]);
         document.push(F::Reference, "clocks", entry);
@@ -146,6 +164,7 @@ fn kind(entry: &Entry) -> Option<FactKind> {
         "simpul.shelter.v1.BedReleased" => typed(entry).map(FactKind::BedReleased),
         "simpul.shelter.v1.BedOccupied" => typed(entry).map(FactKind::BedOccupied),
         "simpul.shelter.v1.BedVacated" => typed(entry).map(FactKind::BedVacated),
+        "simpul.hub.v1.ClockBreached" => typed(entry).map(FactKind::ClockBreached),
         _ => None,
     }
 }

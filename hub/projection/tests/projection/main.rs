@@ -9,4 +9,5 @@ mod identity;
 mod persons;
 mod records;
 mod runner;
+mod screenings;
 mod support;

@@ -98,6 +98,7 @@ impl Hub {
         let visibility = Arc::new(Now(Arc::clone(&directory)));
         let publisher = simpul_publisher::start(outbox, models.clone(), reader, visibility).unwrap();
         let service = Service::new(Parts {
+            clock: Arc::new(System),
             read_models: models.clone(),
             outbox: publisher.outbox().clone(),
             access: Arc::clone(&access),
