@@ -112,6 +112,11 @@ impl Answers {
         Ok(())
     }
 
+    /// Whether nobody was told anything yet. Beside answers the index holds one row, its progress.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.db.scan_prefix(b"a").next().is_none()
+    }
+
     pub(crate) fn get(&self, id: &Id) -> Result<Option<Answer>, StoreError> {
         Ok(self.db.get(key(b'a', &[id]))?.map(|row| Answer::decode(&row[..])).transpose()?)
     }

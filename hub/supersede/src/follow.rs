@@ -6,7 +6,7 @@ use prost::Message;
 use simpul_log::{ReadError, StoredLeaf};
 use simpul_projection::{PersonId, StateError, Subject};
 use simpul_proto::v1::{AccessEntry, CheckRequest, VerdictKind};
-use simpul_types::Position;
+use simpul_types::{Position, background::run_when_idle};
 use tokio::{sync::watch, task::JoinHandle};
 
 use crate::{
@@ -19,7 +19,8 @@ use crate::{
 const ENTRIES_PER_STEP: u64 = 1_024;
 /// Events in one step: a person that several of them concern is judged once.
 const EVENTS_PER_STEP: u64 = 4_096;
-/// Answers come without any event: how often the access log is looked at.
+/// How often the logs are looked at. Never at every event: each look wakes threads, and the processors belong to those who wait for
+/// receipts and answers.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// After a failure.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
@@ -90,7 +91,6 @@ struct Step {
 
 impl Follower {
     async fn run(self, mut stops: watch::Receiver<bool>) {
-        let mut positions = self.parts.read_models.subscribe();
         let mut failing = false;
         while !*stops.borrow() {
             let wait = match self.step().await {
@@ -112,7 +112,6 @@ impl Follower {
             tokio::select! {
                 _ = stops.changed() => {}
                 () = tokio::time::sleep(wait) => {}
-                _ = positions.changed(), if !failing => {}
             }
         }
     }
@@ -120,7 +119,13 @@ impl Follower {
     /// One step: looks, says what there is to be said, moves on. Gives whether there is more.
     async fn step(&self) -> Result<bool, StepError> {
         let (parts, answers) = (Arc::clone(&self.parts), Arc::clone(&self.answers));
-        let step = tokio::task::spawn_blocking(move || look(&parts, &answers)).await??;
+        let step = tokio::task::spawn_blocking(move || {
+            run_when_idle(true);
+            let step = look(&parts, &answers);
+            run_when_idle(false);
+            step
+        });
+        let Some(step) = step.await?? else { return Ok(false) };
         for (mut answer, word) in step.words {
             let kind = word.superseded.new_kind;
             if self.parts.announce.announce(word).await.map_err(StepError::Announce)? == Said::Before {
@@ -135,8 +140,10 @@ impl Follower {
     }
 }
 
-fn look(parts: &Parts, answers: &Answers) -> Result<Step, StepError> {
+/// `None` where nothing has come since.
+fn look(parts: &Parts, answers: &Answers) -> Result<Option<Step>, StepError> {
     let mut progress = answers.progress()?;
+    let before = progress.clone();
     let mut words = Words::default();
     // Answers first: what happened since they were given is looked at after them.
     let more_entries = entries(parts, answers, &mut progress, &mut words)?;
@@ -150,7 +157,8 @@ fn look(parts: &Parts, answers: &Answers) -> Result<Step, StepError> {
         progress.rules = parts.rules_digest.to_vec();
     }
     let words = words.0.into_values().collect();
-    Ok(Step { words, progress, more: more_entries || more_events })
+    let came = progress != before;
+    Ok(came.then_some(Step { words, progress, more: more_entries || more_events }))
 }
 
 /// Words by answer: the last one judged stands.
@@ -243,6 +251,11 @@ fn events(
 ) -> Result<bool, StepError> {
     let models = &parts.read_models;
     let end = models.position().get();
+    if answers.is_empty() {
+        // Nobody has been told anything that could be otherwise now.
+        progress.log = end;
+        return Ok(false);
+    }
     let until = end.min(progress.log + EVENTS_PER_STEP);
     // The last event that concerns a person is the one that is named as the cause.
     let mut concerned: BTreeMap<PersonId, Position> = BTreeMap::new();

@@ -2,7 +2,7 @@ use proptest::{collection::vec, prelude::*};
 use prost::Message as _;
 use prost_reflect::{DescriptorPool, Kind, MessageDescriptor};
 use simpul_proto::{
-    FILE_DESCRIPTOR_SET, catalogue, embassy, police, registry, returns, screening, social, v1,
+    FILE_DESCRIPTOR_SET, catalogue, embassy, police, registry, returns, screening, shelter, social, v1,
 };
 
 use super::*;
