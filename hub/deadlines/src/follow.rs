@@ -8,7 +8,7 @@ use std::{
 
 use jiff::{civil::Date, tz::Offset};
 use simpul_projection::{CaseId, StateError};
-use simpul_types::Position;
+use simpul_types::{Position, background::run_when_idle};
 use tokio::{sync::watch, task::JoinHandle};
 
 use crate::{Parts, Said, Word, agenda::Agenda, words};
@@ -17,8 +17,9 @@ use crate::{Parts, Said, Word, agenda::Agenda, words};
 const JAKARTA: Offset = jiff::tz::offset(7);
 /// Events looked at in one step.
 const EVENTS_PER_STEP: u64 = 4_096;
-/// A day may end without any event.
-const LOOK_EVERY: Duration = Duration::from_secs(30);
+/// How often events and the day are looked at. Never at every event: each look wakes threads, and the processors belong to those who
+/// wait for receipts and answers.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// After a failure.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
 
@@ -69,7 +70,6 @@ struct Follower {
 
 impl Follower {
     async fn run(self, mut stops: watch::Receiver<bool>) {
-        let mut positions = self.parts.read_models.subscribe();
         let mut failing = false;
         while !*stops.borrow() {
             let wait = match self.step().await {
@@ -89,7 +89,6 @@ impl Follower {
             tokio::select! {
                 _ = stops.changed() => {}
                 () = tokio::time::sleep(wait) => {}
-                _ = positions.changed(), if !failing => {}
             }
         }
     }
@@ -97,7 +96,13 @@ impl Follower {
     /// Looks at new events and at the day, and says what is due. Gives whether there is more to be looked at.
     async fn step(&self) -> Result<bool, StepError> {
         let (parts, kept) = (Arc::clone(&self.parts), Arc::clone(&self.kept));
-        let (cases, more) = tokio::task::spawn_blocking(move || look(&parts, &kept)).await??;
+        let step = tokio::task::spawn_blocking(move || {
+            run_when_idle(true);
+            let step = look(&parts, &kept);
+            run_when_idle(false);
+            step
+        });
+        let (cases, more) = step.await??;
         for (words, case, next) in cases {
             for word in words {
                 let event_type = word.event_type;
