@@ -172,7 +172,7 @@ async fn log_5_a_hub_with_a_damaged_sealed_frame_serves_and_takes_everything_els
 
 #[tokio::test(flavor = "multi_thread")]
 async fn log_4_a_hub_whose_newest_segment_is_damaged_serves_but_takes_nothing_until_it_is_mended() {
-    let (world, backup) = stopped(20).await;
+    let (world, backup) = stopped(30).await;
     let segments = named(&world.data().join("log/segments"), "seg");
     let active = segments.last().unwrap();
     let bytes = fs::read(active).unwrap();
@@ -188,7 +188,7 @@ async fn log_4_a_hub_whose_newest_segment_is_damaged_serves_but_takes_nothing_un
     wait_until("/readyz", || readyz(&hub).1.contains("read-only"));
     let config = world.config("kp2mi", "sisko");
     let mut service = forge::service(&config).await;
-    let refused = service.submit(Forge::new(&config, 21, 900..901).sign()).await.unwrap_err();
+    let refused = service.submit(Forge::new(&config, 31, 900..901).sign()).await.unwrap_err();
     let rejection = status::from_status(&refused).unwrap_or_else(|| panic!("{refused}"));
     assert_eq!(rejection.reason(), simpul_proto::v1::RejectReason::LogPoisoned, "{}", rejection.message);
     drop(service);

@@ -53,7 +53,7 @@ fn placement() -> Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn a8_whoever_got_the_old_answer_hears_that_it_is_otherwise_now() {
     let world = World::with_nats();
-    world.configure(|text| text + "\n[projection]\ndigest_every_events = 20\n");
+    world.configure(|text| text + "\n[projection]\ndigest_every_events = 4\n");
     let _nats = world.nats();
     let hub = world.hub();
     let registry = |key: &str, event: &str, payload: Value| {

@@ -65,7 +65,9 @@ fn open(dir: &Path, origin: &str) -> Config {
 
 pub fn agencies() -> Directory {
     let mut directory = Directory::new([1; 32]);
-    for (code, kind) in [("kp2mi", "registry"), ("kbri-yangon", "mission"), ("ombudsman", "oversight")] {
+    for (code, kind) in
+        [("kp2mi", "registry"), ("kbri-yangon", "mission"), ("ombudsman", "oversight"), ("asing", "stranger")]
+    {
         let agency = AgencyDeclared { code: code.into(), name: code.into(), kind: kind.into() };
         let payload = agency.encode_to_vec();
         directory.apply("simpul.directory.v1.AgencyDeclared", &payload, Position::ZERO).unwrap();

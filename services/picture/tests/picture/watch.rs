@@ -41,7 +41,7 @@ async fn a_watch_follows_from_a_sequence_without_a_gap_and_leaves_one_entry() {
 #[tokio::test(flavor = "multi_thread")]
 async fn who_is_sent_nothing_may_not_watch_and_who_loses_it_is_let_go() {
     let mut hub = Hub::new();
-    let refused = hub.service.watch(by("ombudsman", watch(0, false))).await.err().unwrap();
+    let refused = hub.service.watch(by("asing", watch(0, false))).await.err().unwrap();
     assert_eq!(refused.code(), Code::PermissionDenied);
     let mut changes = hub.service.watch(by("kp2mi", watch(1, false))).await.unwrap().into_inner();
     hub.with_case().await;
