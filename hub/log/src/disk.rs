@@ -183,10 +183,15 @@ pub fn remove_file(path: &Path) -> io::Result<()> {
 
 /// Makes a folder and those above it that are missing, their names durable.
 pub fn create_dir_all(path: &Path) -> io::Result<()> {
-    if path.is_dir() {
-        return Ok(());
-    }
     let above = path.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if path.is_dir() {
+        // Whoever made it may have ended before its name was flushed. Folders are made from above, so of those that are there
+        // only the last can be without. One that we may not open is not ours to make.
+        return sync_dir(above).or_else(|error| match error.kind() {
+            io::ErrorKind::PermissionDenied => Ok(()),
+            _ => Err(error),
+        });
+    }
     create_dir_all(above)?;
     let made = run(Op::MakeDir(path), || fs::create_dir(path));
     if made.is_err() && !path.is_dir() {
