@@ -222,6 +222,8 @@ fn all_agencies() -> Vec<AgencySeed> {
         ("migrant-care", "Migrant Care", "companion"),
         ("desa-sukamaju", "Desa Sukamaju", "village"),
         ("kemenko", "Kemenko Polkam", "coordination"),
+        ("gugus-tugas-kalbar", "Gugus Tugas TPPO Kalimantan Barat", "coordination"),
+        ("uptd-ppa-singkawang", "UPTD PPA Kota Singkawang", "social"),
     ] {
         let (code, name, kind) = (code.into(), name.into(), kind.into());
         agencies.push(AgencySeed { code, name, kind, connectors: vec!["desk".into()] });

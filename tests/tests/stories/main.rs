@@ -2,5 +2,7 @@
 //! use. Every person is invented.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+mod a7_shelter_full;
 mod a8_licence_revoked;
+mod act;
 mod scene;
