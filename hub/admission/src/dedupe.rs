@@ -139,7 +139,7 @@ impl Gate {
         }
         let agency = &statement.sender.agency;
         order.check(appender, reader, agency, events)?;
-        check_versions(appender, events)?;
+        check_versions(order, appender, reader, events)?;
         let directory = if validated.is_directory() {
             Some(Arc::new(apply(ahead, appender.end(), events)?))
         } else {
@@ -161,7 +161,12 @@ impl Gate {
 }
 
 /// Streams' versions, counting the events of the submission itself.
-fn check_versions(appender: &Appender, events: &[Event]) -> Result<(), Rejection> {
+fn check_versions(
+    order: &Order,
+    appender: &Appender,
+    reader: &Reader,
+    events: &[Event],
+) -> Result<(), Rejection> {
     if events.iter().all(|event| event.header.expected == ExpectedVersion::Any) {
         return Ok(());
     }
@@ -170,7 +175,10 @@ fn check_versions(appender: &Appender, events: &[Event]) -> Result<(), Rejection
         let stream = &header.stream;
         let version = versions.entry(stream).or_insert_with(|| appender.stream_version(stream));
         if !header.expected.holds(*version) {
-            let message = "the stream is not at the expected version";
+            let mut message = "the stream is not at the expected version".to_owned();
+            if let Some(faster) = order.newest_in_words(appender, reader, header) {
+                message = format!("{message}; {faster}");
+            }
             return Err(Rejection::new(RejectReason::WrongExpectedVersion, message)
                 .at(format!("events[{index}].header.expected"))
                 .expecting(*version));

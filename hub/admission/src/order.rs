@@ -56,6 +56,19 @@ impl Order {
         Ok(())
     }
 
+    /// Who was faster, for whoever expected the stream at an older version: its newest event. `None` for the first ten types, whose
+    /// newest events are not remembered, and where nothing can be told.
+    pub(crate) fn newest_in_words(
+        &self,
+        appender: &Appender,
+        reader: &Reader,
+        header: &Header,
+    ) -> Option<String> {
+        catalogue::kind(header.event_type.as_str())?;
+        let newest = self.newest(appender, reader, &header.stream).ok()?;
+        newest.map(|newest| stands(Some(&newest)))
+    }
+
     /// Remembers what was given its place from `first` on.
     pub(crate) fn note(
         &mut self,
@@ -116,12 +129,18 @@ pub(crate) fn ordered(events: &[Event]) -> Vec<(StreamName, String)> {
 }
 
 fn refusal(kind: &catalogue::EventKind, newest: Option<&Newest>) -> Rejection {
-    let short = |name: &str| name.rsplit('.').next().unwrap_or_default().to_owned();
     let mut places: Vec<String> = kind.after.iter().map(|name| format!("after {}", short(name))).collect();
     if kind.begins {
         places.insert(0, "at the beginning of a stream".into());
     }
-    let stands = match newest {
+    let stands = stands(newest);
+    let may =
+        if places.is_empty() { "not in a stream of another kind".to_owned() } else { places.join(" or ") };
+    Rejection::new(RejectReason::OutOfOrder, format!("{} may stand {may}; {stands}", kind.short_name()))
+}
+
+fn stands(newest: Option<&Newest>) -> String {
+    match newest {
         None => "the stream has no event yet".to_owned(),
         Some(newest) => format!(
             "the newest event of the stream is {} by {}, at position {}",
@@ -129,8 +148,9 @@ fn refusal(kind: &catalogue::EventKind, newest: Option<&Newest>) -> Rejection {
             newest.agency,
             newest.position
         ),
-    };
-    let may =
-        if places.is_empty() { "not in a stream of another kind".to_owned() } else { places.join(" or ") };
-    Rejection::new(RejectReason::OutOfOrder, format!("{} may stand {may}; {stands}", kind.short_name()))
+    }
+}
+
+fn short(name: &str) -> String {
+    name.rsplit('.').next().unwrap_or_default().to_owned()
 }

@@ -2,7 +2,9 @@
 //! use. Every person is invented.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+mod a6_cafe;
 mod a7_shelter_full;
 mod a8_licence_revoked;
 mod act;
+mod one_winner;
 mod scene;
