@@ -114,33 +114,38 @@ impl<'a> Files<'a> {
         Ok(self.faults)
     }
 
-    /// Every row that was ever whole.
+    /// Every row that was ever whole. A hub may write rows meanwhile: a fault stands once two looks have found it.
     fn keys(&mut self) -> io::Result<()> {
-        let Some(bytes) = disk::read_if_there(&self.dir.join("keys"))? else {
-            if self.slots_end > 0 {
-                self.fault("keys", None, "the key file is missing: payloads cannot be opened");
+        let mut seen = Vec::new();
+        loop {
+            let found = key_faults(disk::read_if_there(&self.dir.join("keys"))?, self.slots_end);
+            if found == seen {
+                found.into_iter().for_each(|what| self.fault("keys", None, what));
+                return Ok(());
             }
-            return Ok(());
-        };
-        let rows: Vec<_> = bytes.chunks(keystore::ROW_BYTES as usize).collect();
-        let good =
-            |slot: usize| keystore::read_row(rows[slot]).is_some_and(|(number, _)| number == slot as u64);
-        if self.slots_end > rows.len() as u64 {
-            let what = format!("the key file ends at slot {}, streams use {}", rows.len(), self.slots_end);
-            self.fault("keys", None, what);
+            seen = found;
         }
-        // A cut write leaves zeros or a short row behind the rows that are used, and nothing else.
-        let cut = |row: &[u8]| row.len() < keystore::ROW_BYTES as usize || row.iter().all(|byte| *byte == 0);
-        for slot in 0..rows.len() as u64 {
-            if !good(slot as usize) && (slot < self.slots_end || !cut(rows[slot as usize])) {
-                let use_of = if slot < self.slots_end { "a stream uses it" } else { "no stream uses it yet" };
-                self.fault(
-                    "keys",
-                    None,
-                    format!("data key of slot {slot} is not as it was written; {use_of}"),
-                );
-            }
-        }
-        Ok(())
     }
+}
+
+fn key_faults(file: Option<Vec<u8>>, slots_end: u64) -> Vec<String> {
+    let Some(bytes) = file else {
+        let missing = (slots_end > 0).then(|| "the key file is missing: payloads cannot be opened".into());
+        return missing.into_iter().collect();
+    };
+    let rows: Vec<_> = bytes.chunks(keystore::ROW_BYTES as usize).collect();
+    let good = |slot: usize| keystore::read_row(rows[slot]).is_some_and(|(number, _)| number == slot as u64);
+    let mut faults = Vec::new();
+    if slots_end > rows.len() as u64 {
+        faults.push(format!("the key file ends at slot {}, streams use {slots_end}", rows.len()));
+    }
+    // A cut write leaves zeros or a short row behind the rows that are used, and nothing else.
+    let cut = |row: &[u8]| row.len() < keystore::ROW_BYTES as usize || row.iter().all(|byte| *byte == 0);
+    for slot in 0..rows.len() as u64 {
+        if !good(slot as usize) && (slot < slots_end || !cut(rows[slot as usize])) {
+            let use_of = if slot < slots_end { "a stream uses it" } else { "no stream uses it yet" };
+            faults.push(format!("data key of slot {slot} is not as it was written; {use_of}"));
+        }
+    }
+    faults
 }
