@@ -8,15 +8,18 @@
 //! |---|---|
 //! | 200 and a line that verifies | attached |
 //! | 409, a size this log has | asked again from there |
-//! | 409, a size beyond this log | this log was rolled back, or another one signs with its key |
-//! | 409 of the same size, 422 | the witness cosigned another tree: a fork |
+//! | 409, a size beyond this log | this log was rolled back, or another one signs with its key: if it can show it |
+//! | 409 of the same size, 422 | the witness cosigned another tree, a fork: if it can show it |
 //! | anything else | refused, nonsense or away: logged, counted, tried again later |
+//!
+//! A witness that speaks of a rollback or a fork is asked for the checkpoint that it holds. Only where this log's own key
+//! signed that one, and this log does not have its tree, is the word an alarm: a witness cannot raise it alone.
 
 use std::time::Duration;
 
 use simpul_log::{Head, Reader};
 use simpul_tlog::{
-    cosignature,
+    checkpoint, cosignature,
     note::{NoteVerifier, SignedNote},
 };
 use simpul_types::LeafIndex;
@@ -81,6 +84,8 @@ enum Failure {
         "has cosigned another tree of this origin at {0} leaves: this log was forked, or another one signs with its key"
     )]
     Fork(u64),
+    #[error("speaks of another tree at {0} leaves and shows none that this log's key signed")]
+    Unproven(u64),
     #[error("no proof could be made for it: {0}")]
     Proof(String),
 }
@@ -92,6 +97,7 @@ impl Failure {
             Self::Nonsense(_) => Outcome::Nonsense,
             Self::Refused(..) => Outcome::Refused,
             Self::Ahead(_) | Self::Fork(_) => Outcome::Conflict,
+            Self::Unproven(_) => Outcome::Nonsense,
             Self::Proof(_) => Outcome::Fault,
         }
     }
@@ -200,11 +206,31 @@ impl Link {
         }
         match reply {
             Reply::Cosigned(lines) => self.verified(head, &lines),
-            Reply::Conflict(recorded) if recorded > size => Err(Failure::Ahead(recorded)),
-            Reply::Conflict(recorded) if recorded == self.known => Err(Failure::Fork(recorded)),
+            Reply::Conflict(recorded) if recorded > size || recorded == self.known => {
+                Err(self.shown(reader, head, recorded).await)
+            }
             Reply::Conflict(_) => Err(Failure::Nonsense("a second 409 that tells another size".into())),
-            Reply::Refused(422, _) => Err(Failure::Fork(self.known)),
+            Reply::Refused(422, _) => Err(self.shown(reader, head, self.known).await),
             Reply::Refused(status, reason) => Err(Failure::Refused(status, reason)),
+        }
+    }
+
+    /// What the witness can show for its word that it has cosigned another tree, of `said` leaves.
+    async fn shown(&mut self, reader: &Reader, head: &Head, said: u64) -> Failure {
+        let verifier = reader.verifier();
+        let note = match self.client.newest(verifier.name()).await {
+            Ok(note) => note.unwrap_or_default(),
+            Err(simpul_witness::ClientError::Nonsense(_)) => return Failure::Unproven(said),
+            Err(error) => return Failure::Away(error.to_string()),
+        };
+        let Ok(held) = checkpoint::open(&note, &verifier) else { return Failure::Unproven(said) };
+        if held.size > head.size.get() {
+            return Failure::Ahead(held.size);
+        }
+        match reader.root_at(LeafIndex::new(held.size)) {
+            Ok(root) if root == held.root => Failure::Unproven(said),
+            Ok(_) => Failure::Fork(held.size),
+            Err(error) => Failure::Proof(error.to_string()),
         }
     }
 

@@ -38,7 +38,8 @@ async fn odd(answer: Answer) -> Target {
             tokio::spawn(async move {
                 let mut request = Vec::new();
                 let mut buffer = [0; 4096];
-                while !String::from_utf8_lossy(&request).ends_with("=\n") {
+                // A question with a note ends with its signature, one without at the empty line.
+                while !String::from_utf8_lossy(&request).ends_with("=\n") && !request.ends_with(b"\r\n\r\n") {
                     match stream.read(&mut buffer).await {
                         Ok(read @ 1..) => request.extend_from_slice(&buffer[..read]),
                         _ => return,
@@ -89,7 +90,7 @@ async fn an_odd_answer_is_said_and_never_attached() {
             |_| {
                 Some("HTTP/1.1 409 Conflict\r\nContent-Type: text/x.tlog.size\r\nContent-Length: 6\r\n\r\n99999\n".into())
             },
-            "has cosigned 99999 leaves",
+            "speaks of another tree at 99999 leaves and shows none that this log's key signed",
         ),
         (|_| Some("HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\r\n".into()), "nonsense: status 302"),
         (|_| Some("HTTP/1.1 404 Not Found\r\nContent-Length: 3\r\n\r\nno\n".into()), "refused with 404: no"),
@@ -110,6 +111,23 @@ async fn an_odd_answer_is_said_and_never_attached() {
         assert_eq!(published.note(), folder.reader.head().checkpoint, "{expected}: plain, and not held up");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_witness_that_cries_fork_and_holds_this_logs_own_tree_raises_no_alarm() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = Folder::new(dir.path()).await;
+    // It refuses every question, and shows what it was asked to cosign first.
+    let answer: Answer = |text| match text.trim() {
+        "" => ok(&SHOWN.get().cloned().unwrap_or_default()),
+        _ => Some("HTTP/1.1 422 Unprocessable Content\r\nContent-Length: 0\r\n\r\n".into()),
+    };
+    SHOWN.set(folder.reader.head().checkpoint.clone()).unwrap();
+    let publishing = publish(dir.path(), &folder, answer).await;
+    said(publishing.published(), "shows none that this log's key signed").await;
+    publishing.stop().await;
+}
+
+static SHOWN: std::sync::OnceLock<String> = std::sync::OnceLock::new();
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_line_that_verifies_is_attached_and_those_of_others_are_left_out() {
