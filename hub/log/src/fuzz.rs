@@ -93,7 +93,7 @@ pub fn sample_segment_header() -> Vec<u8> {
 /// Reads a sealed segment's index, as it is and with every section's check sum set right, and looks things up in it.
 pub fn index(bytes: &[u8]) {
     for bytes in [bytes.to_vec(), mended_index(bytes)] {
-        if let Some(index) = SealedIndex::parse(&bytes) {
+        if let Some(index) = SealedIndex::parse(bytes.into()) {
             index.look_up_everything();
         }
     }

@@ -172,6 +172,12 @@ impl Index {
         self.active.push_leaf(entry);
     }
 
+    /// Makes room for the streams that the segments to come name: a map that grew step by step would hash them all again.
+    pub(crate) fn reserve_streams(&mut self, sealed: &[Option<SealedIndex>]) {
+        let slots = sealed.iter().flatten().map(SealedIndex::slots_used).max().unwrap_or(0);
+        self.heads.reserve(usize::try_from(slots).unwrap_or(0));
+    }
+
     /// Takes a sealed segment's index at open; segments come in order.
     pub(crate) fn adopt(&mut self, sealed: Arc<SealedIndex>) {
         for part in sealed.streams() {

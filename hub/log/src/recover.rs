@@ -7,8 +7,10 @@
 use std::{
     fs::TryLockError,
     io,
+    num::NonZero,
     path::Path,
     sync::{Arc, Mutex, RwLock},
+    thread,
     time::Duration,
 };
 
@@ -265,8 +267,10 @@ fn recover(
     let mut segments = recovery.open_segments(dir, origin, name, &tree)?;
     point!("open.segments-read");
     let mut rebuilt = Vec::new();
-    for at in 0..segments.len().saturating_sub(1) {
-        if let Some(index) = recovery.sealed(&segments[at], &segments[at + 1].header)? {
+    let tables = load_tables(segments.split_last().map_or(&[], |(_, sealed)| sealed));
+    recovery.index.reserve_streams(&tables);
+    for (at, loaded) in tables.into_iter().enumerate() {
+        if let Some(index) = recovery.sealed(&segments[at], &segments[at + 1].header, loaded)? {
             rebuilt.push((at, index));
         }
     }
@@ -312,6 +316,26 @@ fn recover(
         });
     }
     Ok(Recovered { segments, index, tree, frontier, last, offset, damages, index_whole })
+}
+
+/// The index files of sealed segments, by all processors; `None` where one is missing, not whole or another segment's.
+fn load_tables(sealed: &[Arc<Segment>]) -> Vec<Option<SealedIndex>> {
+    let load = |segment: &Arc<Segment>| {
+        let SegmentHeader { first_leaf, first_position, .. } = segment.header;
+        SealedIndex::load(&segment.path.with_extension("idx")).filter(|index| {
+            index.is_of(first_leaf, first_position)
+                && index.frames.first().is_some_and(|first| {
+                    (first.first_leaf, first.first_position) == (first_leaf, first_position)
+                })
+        })
+    };
+    let workers = thread::available_parallelism().map_or(1, NonZero::get);
+    let share = sealed.len().div_ceil(workers).max(1);
+    thread::scope(|scope| {
+        let work = |share: &[Arc<Segment>]| share.iter().map(load).collect::<Vec<_>>();
+        let threads: Vec<_> = sealed.chunks(share).map(|share| scope.spawn(move || work(share))).collect();
+        threads.into_iter().flat_map(|thread| thread.join().expect("loading panics nowhere")).collect()
+    })
 }
 
 fn lock(dir: &Path) -> Result<File, OpenError> {
@@ -546,15 +570,8 @@ impl Recovery {
         &mut self,
         segment: &Arc<Segment>,
         next: &SegmentHeader,
+        loaded: Option<SealedIndex>,
     ) -> Result<Option<Arc<SealedIndex>>, OpenError> {
-        let path = segment.path.with_extension("idx");
-        let loaded = SealedIndex::load(&path).filter(|index| {
-            index.is_of(segment.header.first_leaf, segment.header.first_position)
-                && index.frames.first().is_some_and(|first| {
-                    first.first_leaf == segment.header.first_leaf
-                        && first.first_position == segment.header.first_position
-                })
-        });
         let mut is_new = false;
         let sealed = match loaded {
             Some(sealed) => sealed,

@@ -17,6 +17,7 @@
 
 use std::{collections::HashMap, io, path::Path, sync::Arc};
 
+use bytes::Bytes;
 use simpul_types::{EventId, SubmissionId};
 
 use super::{FrozenIndex, StreamKey};
@@ -42,10 +43,11 @@ pub(crate) struct SealedIndex {
     pub(super) chains: Vec<(Arc<str>, u64)>,
     first_leaf: u64,
     first_position: u64,
-    events: Vec<u8>,
-    submissions: Vec<u8>,
-    streams: Vec<u8>,
-    positions: Vec<u8>,
+    /// The sections: parts of the file, where it was read from one.
+    events: Bytes,
+    submissions: Bytes,
+    streams: Bytes,
+    positions: Bytes,
 }
 
 /// A stream's events in one segment.
@@ -94,10 +96,10 @@ impl FrozenIndex {
             frames,
             first_leaf,
             first_position,
-            events: ids.concat(),
-            submissions: submissions.concat(),
-            streams,
-            positions,
+            events: ids.concat().into(),
+            submissions: submissions.concat().into(),
+            streams: streams.into(),
+            positions: positions.into(),
             chains,
         }
     }
@@ -236,7 +238,9 @@ impl SealedIndex {
         head.extend_from_slice(&self.first_leaf.to_le_bytes());
         head.extend_from_slice(&self.first_position.to_le_bytes());
         let mut at = 0;
-        for section in [&frames, &self.events, &self.submissions, &self.streams, &self.positions, &chains] {
+        let sections: [&[u8]; 6] =
+            [&frames, &self.events, &self.submissions, &self.streams, &self.positions, &chains];
+        for section in sections {
             head.extend_from_slice(&(section.len() as u64).to_le_bytes());
             head.extend_from_slice(&crc32c::crc32c(section).to_le_bytes());
             file.write_all_at(&head, at)?;
@@ -252,12 +256,17 @@ impl SealedIndex {
         Ok(())
     }
 
-    /// `None` where the file is missing, not whole or of an older layout: it is then built again from the segment.
-    pub(crate) fn load(path: &Path) -> Option<Self> {
-        Self::parse(&disk::read(path).ok()?)
+    /// Number of key slots that its streams hold, if slots were given out in order.
+    pub(super) fn slots_used(&self) -> u64 {
+        self.streams.chunks_exact(STREAM_ROW).map(|row| u64_at(row, 16) + 1).max().unwrap_or(0)
     }
 
-    pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
+    /// `None` where the file is missing, not whole or of an older layout: it is then built again from the segment.
+    pub(crate) fn load(path: &Path) -> Option<Self> {
+        Self::parse(disk::read(path).ok()?.into())
+    }
+
+    pub(crate) fn parse(bytes: Bytes) -> Option<Self> {
         let head = bytes.get(..HEAD_BYTES)?;
         if &head[..8] != MAGIC || u32_at(head, 8) != VERSION {
             return None;
@@ -266,9 +275,9 @@ impl SealedIndex {
         let mut section = || {
             let head = bytes.get(at..at + 12)?;
             let length = usize::try_from(u64_at(head, 0)).ok()?;
-            let body = bytes.get(at + 12..(at + 12).checked_add(length)?)?;
-            at += 12 + length;
-            (crc32c::crc32c(body) == u32_at(head, 8)).then(|| body.to_vec())
+            let (crc, body) = (u32_at(head, 8), at + 12..(at + 12).checked_add(length)?);
+            at = body.end;
+            (crc32c::crc32c(bytes.get(body.clone())?) == crc).then(|| bytes.slice(body))
         };
         let (frames, events, submissions) = (section()?, section()?, section()?);
         let (streams, positions, chains) = (section()?, section()?, section()?);
@@ -303,9 +312,9 @@ impl SealedIndex {
             first_leaf: 4,
             first_position: 17,
             frames: vec![frame],
-            events: [row(1, &0u32.to_le_bytes()), row(2, &1u32.to_le_bytes())].concat(),
-            submissions: row(3, &0u32.to_le_bytes()),
-            streams: [stream(8, 0), stream(9, 1)].concat(),
+            events: [row(1, &0u32.to_le_bytes()), row(2, &1u32.to_le_bytes())].concat().into(),
+            submissions: row(3, &0u32.to_le_bytes()).into(),
+            streams: [stream(8, 0), stream(9, 1)].concat().into(),
             positions: [0u32, 1, 2].iter().flat_map(|position| position.to_le_bytes()).collect(),
             chains: vec![("kp2mi/sisko".into(), 3)],
         }
