@@ -8,7 +8,7 @@ use std::{
 
 use jiff::{civil::Date, tz::Offset};
 use simpul_projection::{CaseId, StateError};
-use simpul_types::{Position, background::run_when_idle};
+use simpul_types::{Position, background::when_idle};
 use tokio::{sync::watch, task::JoinHandle};
 
 use crate::{Parts, Said, Word, agenda::Agenda, words};
@@ -96,12 +96,7 @@ impl Follower {
     /// Looks at new events and at the day, and says what is due. Gives whether there is more to be looked at.
     async fn step(&self) -> Result<bool, StepError> {
         let (parts, kept) = (Arc::clone(&self.parts), Arc::clone(&self.kept));
-        let step = tokio::task::spawn_blocking(move || {
-            run_when_idle(true);
-            let step = look(&parts, &kept);
-            run_when_idle(false);
-            step
-        });
+        let step = tokio::task::spawn_blocking(move || when_idle(|| look(&parts, &kept)));
         let (cases, more) = step.await??;
         for (words, case, next) in cases {
             for word in words {

@@ -230,9 +230,9 @@ impl Index {
 
     /// Positions of a stream's events in order, below `end`.
     pub(crate) fn stream(&self, stream: &StreamKey, end: u64) -> Vec<u64> {
+        let Some(head) = self.heads.get(stream) else { return Vec::new() };
         let mut positions: Vec<u64> = self.sealed.iter().flat_map(|sealed| sealed.stream(stream)).collect();
-        let mut newer = Vec::new();
-        let mut at = self.heads.get(stream).map_or(NONE, |head| head.last);
+        let (mut newer, mut at) = (Vec::new(), head.last);
         // From the newest back, through the active segment and those that are not searched by their index file yet.
         while let Some(previous) = self.previous(at) {
             newer.push(at);

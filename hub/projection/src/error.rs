@@ -23,6 +23,9 @@ pub enum StateError {
     /// The read models stand before a damaged record of the log: what comes behind it is not in them.
     #[error("the read models end before a damaged record: {0}")]
     Lost(String),
+    /// Whoever asked wants it no more.
+    #[error("stopped before the end")]
+    Stopped,
     /// The log.
     #[error("log")]
     Log(#[from] ReadError),

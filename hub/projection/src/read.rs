@@ -238,7 +238,15 @@ impl ReadModels {
     /// # Errors
     /// The store.
     pub fn digest(&self) -> Result<StateDigest, StateError> {
-        self.shared.state.digest()
+        self.digest_while(&|| true)
+    }
+
+    /// The same, given up as soon as `go_on` says no.
+    ///
+    /// # Errors
+    /// [`StateError::Stopped`] then; the store.
+    pub fn digest_while(&self, go_on: &dyn Fn() -> bool) -> Result<StateDigest, StateError> {
+        self.shared.state.digest(go_on)
     }
 
     /// Forgets changes below `below`: the hook for whoever consumes the feed and keeps its own copy. A leaf's changes go

@@ -145,10 +145,13 @@ impl State {
     /// Digest over all rows of this moment in clear, in the order of their keys. Commits go on meanwhile.
     ///
     /// `d0 = SHA-256("")`, `d(i+1) = SHA-256(d(i) ‖ length of key, u32 BE ‖ key ‖ value)`.
-    pub(crate) fn digest(&self) -> Result<StateDigest, StateError> {
+    pub(crate) fn digest(&self, go_on: &dyn Fn() -> bool) -> Result<StateDigest, StateError> {
         let tables = self.store.snapshot()?;
         let mut digest = sha256(&[]);
         self.store.each(&tables, |key, value| {
+            if !go_on() {
+                return Err(StateError::Stopped);
+            }
             let length = (key.len() as u32).to_be_bytes();
             digest = sha256(&[&digest, &length, key, value]);
             Ok(())

@@ -1,20 +1,25 @@
-//! The index of answers: sled, derived, by keyed hashes.
+//! The index of answers: sled, derived, by keyed hashes. It keeps where an answer stands in the access log and what has
+//! become of it; to whom it was given, and about what, is read there when there is a word to be said.
 //!
 //! | key | value |
 //! |---|---|
-//! | `a` ‖ answer | [`Answer`] |
+//! | `a` ‖ answer | [`Row`] |
 //! | `p` ‖ person ‖ answer | – |
 //! | `u` ‖ identifier ‖ answer | –, where the identifier led to nobody |
 //! | `l` ‖ licence ‖ person | –, where a person's placement named the licence |
 //! | `m` | [`Progress`] |
+//! | `v` | number of this layout; an index of another one is made again |
 
 use std::path::Path;
 
 use prost::Message;
 use simpul_projection::PersonId;
+use simpul_proto::v1::VerdictKind;
 use simpul_signing::sha256;
 use simpul_types::StreamName;
 use sled::{Batch, Db};
+
+const LAYOUT: &[u8] = b"2";
 
 /// An opaque id.
 pub(crate) type Id = [u8; 16];
@@ -30,34 +35,36 @@ pub enum StoreError {
     Row(#[from] prost::DecodeError),
 }
 
-/// An answer that somebody got.
+/// What the index keeps of an answer.
 #[derive(Clone, PartialEq, Message)]
-pub(crate) struct Answer {
-    #[prost(string, tag = "1")]
-    pub agency: String,
-    #[prost(string, tag = "2")]
-    pub subject_ref: String,
+pub(crate) struct Row {
     /// Kind of the verdict that the agency has heard last.
-    #[prost(enumeration = "simpul_proto::v1::VerdictKind", tag = "3")]
+    #[prost(enumeration = "simpul_proto::v1::VerdictKind", tag = "1")]
     pub kind: i32,
-    /// Day asked about; empty where none.
-    #[prost(string, tag = "4")]
-    pub valid_at: String,
-    #[prost(uint64, tag = "5")]
+    /// Entry of the access log that records it; the newest, where the same was asked again.
+    #[prost(uint64, tag = "2")]
     pub access_entry: u64,
-    #[prost(string, tag = "6")]
-    pub case_ref: String,
-    #[prost(string, tag = "7")]
-    pub purpose: String,
     /// Words said about it.
-    #[prost(uint64, tag = "8")]
+    #[prost(uint64, tag = "3")]
     pub words: u64,
     /// Who it was about; empty where nobody was found.
-    #[prost(bytes = "vec", tag = "9")]
+    #[prost(bytes = "vec", tag = "4")]
     pub person: Vec<u8>,
-    /// The identifier asked for.
-    #[prost(bytes = "vec", tag = "10")]
+    /// The identifier asked for, where nobody was found.
+    #[prost(bytes = "vec", tag = "5")]
     pub identifier: Vec<u8>,
+}
+
+/// An answer that somebody got.
+#[derive(Clone)]
+pub(crate) struct Answer {
+    pub(crate) agency: String,
+    pub(crate) subject_ref: String,
+    /// Day asked about; empty where none.
+    pub(crate) valid_at: String,
+    pub(crate) case_ref: String,
+    pub(crate) purpose: String,
+    pub(crate) row: Row,
 }
 
 /// How far the followers have come.
@@ -72,6 +79,9 @@ pub(crate) struct Progress {
     /// Digest of the rules by which everybody was judged last.
     #[prost(bytes = "vec", tag = "3")]
     pub rules: Vec<u8>,
+    /// While other rules are applied: everybody below this person has been judged by them.
+    #[prost(bytes = "vec", tag = "4")]
+    pub rules_from: Vec<u8>,
 }
 
 impl Answer {
@@ -87,8 +97,13 @@ impl Answer {
 
     /// Its stream.
     pub(crate) fn stream(&self) -> StreamName {
-        let reference: String = self.id().iter().map(|byte| format!("{byte:02x}")).collect();
+        let reference = data_encoding::HEXLOWER.encode(&self.id());
         format!("hub-verdict/{reference}").parse().expect("hexadecimal digits are a stream reference")
+    }
+
+    /// The kind that the agency has heard last.
+    pub(crate) fn kind(&self) -> VerdictKind {
+        self.row.kind()
     }
 }
 
@@ -99,8 +114,13 @@ pub(crate) struct Answers {
 
 impl Answers {
     pub(crate) fn open(dir: &Path) -> Result<Self, StoreError> {
-        let config = sled::Config::new().path(dir).cache_capacity(16 << 20).flush_every_ms(Some(1_000));
-        Ok(Self { db: config.mode(sled::Mode::HighThroughput).open()? })
+        let config = sled::Config::new().path(dir).cache_capacity(16 << 20).flush_every_ms(Some(5_000));
+        let db = config.mode(sled::Mode::HighThroughput).open()?;
+        if db.get(b"v")?.is_none_or(|layout| layout != LAYOUT) {
+            db.clear()?;
+            db.insert(b"v", LAYOUT)?;
+        }
+        Ok(Self { db })
     }
 
     pub(crate) fn progress(&self) -> Result<Progress, StoreError> {
@@ -112,26 +132,25 @@ impl Answers {
         Ok(())
     }
 
-    /// Whether nobody was told anything yet. Beside answers the index holds one row, its progress.
+    /// Whether nobody was told anything yet.
     pub(crate) fn is_empty(&self) -> bool {
         self.db.scan_prefix(b"a").next().is_none()
     }
 
-    pub(crate) fn get(&self, id: &Id) -> Result<Option<Answer>, StoreError> {
-        Ok(self.db.get(key(b'a', &[id]))?.map(|row| Answer::decode(&row[..])).transpose()?)
+    pub(crate) fn row(&self, id: &Id) -> Result<Option<Row>, StoreError> {
+        Ok(self.db.get(key(b'a', &[id]))?.map(|row| Row::decode(&row[..])).transpose()?)
     }
 
-    /// Puts an answer in the place of an older one of the same id; how many words were said about it stays.
-    pub(crate) fn put(&self, answer: &Answer) -> Result<(), StoreError> {
-        let id = answer.id();
+    /// Puts a row in the place of the older one of the same answer.
+    pub(crate) fn put(&self, id: &Id, row: &Row) -> Result<(), StoreError> {
+        let older = self.row(id)?.map(|older| place(&older, id));
+        let now = place(row, id);
         let mut batch = Batch::default();
-        if let Some(older) = self.get(&id)?
-            && older.person != answer.person
-        {
-            batch.remove(place(&older, &id));
+        if older.as_ref() != Some(&now) {
+            older.into_iter().for_each(|older| batch.remove(older));
+            batch.insert(now, &[]);
         }
-        batch.insert(place(answer, &id), &[]);
-        batch.insert(key(b'a', &[&id]), answer.encode_to_vec());
+        batch.insert(key(b'a', &[id]), row.encode_to_vec());
         self.db.apply_batch(batch)?;
         Ok(())
     }
@@ -139,16 +158,19 @@ impl Answers {
     /// Notes that what is known of a person rests on these licences too.
     pub(crate) fn rests_on(&self, person: &PersonId, licences: &[Id]) -> Result<(), StoreError> {
         for licence in licences {
-            self.db.insert(key(b'l', &[licence, person.as_bytes()]), &[])?;
+            let key = key(b'l', &[licence, person.as_bytes()]);
+            if !self.db.contains_key(&key)? {
+                self.db.insert(key, &[])?;
+            }
         }
         Ok(())
     }
 
-    pub(crate) fn of_person(&self, person: &PersonId) -> Result<Vec<Answer>, StoreError> {
+    pub(crate) fn of_person(&self, person: &PersonId) -> Result<Vec<(Id, Row)>, StoreError> {
         self.listed(&key(b'p', &[person.as_bytes()]))
     }
 
-    pub(crate) fn of_unknown(&self, identifier: &Id) -> Result<Vec<Answer>, StoreError> {
+    pub(crate) fn of_unknown(&self, identifier: &Id) -> Result<Vec<(Id, Row)>, StoreError> {
         self.listed(&key(b'u', &[identifier]))
     }
 
@@ -162,12 +184,16 @@ impl Answers {
         Ok(persons)
     }
 
-    /// Everybody whom an answer is about.
-    pub(crate) fn persons(&self) -> Result<Vec<PersonId>, StoreError> {
+    /// The next persons whom an answer is about, at most `limit`, by their ids and from one on.
+    pub(crate) fn persons_from(&self, from: &[u8], limit: usize) -> Result<Vec<PersonId>, StoreError> {
         let mut persons: Vec<PersonId> = Vec::new();
-        for item in self.db.scan_prefix(b"p") {
+        for item in self.db.range(key(b'p', &[from])..vec![b'p' + 1]) {
             let person = id_at(&item?.0, 1).map(PersonId::from_bytes);
-            persons.extend(person.filter(|person| persons.last() != Some(person)));
+            let new = person.filter(|person| persons.last() != Some(person));
+            if new.is_some() && persons.len() == limit {
+                break;
+            }
+            persons.extend(new);
         }
         Ok(persons)
     }
@@ -177,12 +203,12 @@ impl Answers {
         Ok(())
     }
 
-    fn listed(&self, prefix: &[u8]) -> Result<Vec<Answer>, StoreError> {
+    fn listed(&self, prefix: &[u8]) -> Result<Vec<(Id, Row)>, StoreError> {
         let mut answers = Vec::new();
         for item in self.db.scan_prefix(prefix) {
             let (key, _) = item?;
             if let Some(id) = id_at(&key, 17) {
-                answers.extend(self.get(&id)?);
+                answers.extend(self.row(&id)?.map(|row| (id, row)));
             }
         }
         Ok(answers)
@@ -190,10 +216,10 @@ impl Answers {
 }
 
 /// Under whom an answer is listed.
-fn place(answer: &Answer, id: &Id) -> Vec<u8> {
-    match answer.person.is_empty() {
-        true => key(b'u', &[&answer.identifier, id]),
-        false => key(b'p', &[&answer.person, id]),
+fn place(row: &Row, id: &Id) -> Vec<u8> {
+    match row.person.is_empty() {
+        true => key(b'u', &[&row.identifier, id]),
+        false => key(b'p', &[&row.person, id]),
     }
 }
 

@@ -1,27 +1,40 @@
-//! Following both logs. The place in them moves on only after every word that the way there gave rise to is in the log.
+//! Following both logs. The place in them moves on only after every word that the way there gave rise to is in the log, so
+//! that a step which a crash cut off is taken again; what it said already is found in the log and not said twice.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    error::Error,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use prost::Message;
 use simpul_log::{ReadError, StoredLeaf};
-use simpul_projection::{PersonId, StateError, Subject};
-use simpul_proto::v1::{AccessEntry, CheckRequest, VerdictKind};
-use simpul_types::{Position, background::run_when_idle};
+use simpul_projection::{PersonId, StateError};
+use simpul_proto::v1::VerdictKind;
+use simpul_types::{Position, background::when_idle};
 use tokio::{sync::watch, task::JoinHandle};
 
 use crate::{
     Parts, Said, Word,
-    answers::{Answer, Answers, Progress, StoreError},
+    answers::{Answer, Answers, Id, Progress, StoreError},
     judge,
+    told::{self, Told},
 };
 
 /// Access entries in one step.
-const ENTRIES_PER_STEP: u64 = 1_024;
+const ENTRIES_PER_STEP: u64 = 256;
 /// Events in one step: a person that several of them concern is judged once.
 const EVENTS_PER_STEP: u64 = 4_096;
+/// Persons judged by other rules in one step.
+const PERSONS_PER_STEP: usize = 256;
 /// How often the logs are looked at. Never at every event: each look wakes threads, and the processors belong to those who wait for
 /// receipts and answers.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// While there is more to look at, a step rests so many times as long as it took: even work on idle time writes to the disk
+/// that answers wait for.
+const REST: u32 = 9;
+/// So long behind, it rests no more.
+const BEHIND: Duration = Duration::from_secs(30);
 /// After a failure.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
 
@@ -46,6 +59,7 @@ pub struct Handle {
     stopping: watch::Sender<bool>,
     answers: Arc<Answers>,
     progress: watch::Receiver<(u64, Position)>,
+    failure: watch::Receiver<Option<String>>,
 }
 
 impl Handle {
@@ -54,7 +68,12 @@ impl Handle {
         self.progress.clone()
     }
 
-    /// Ends after the step under way. What was not looked at is looked at after the next start.
+    /// Why nothing is announced for now; `None` where all is well.
+    pub fn failure(&self) -> watch::Receiver<Option<String>> {
+        self.failure.clone()
+    }
+
+    /// Ends after the word under way. What was not looked at is looked at after the next start.
     pub async fn stop(self) {
         self.stopping.send_replace(true);
         let _ = self.task.await;
@@ -71,14 +90,17 @@ pub fn start(parts: Parts) -> Result<Handle, StoreError> {
     let answers = Arc::new(Answers::open(&parts.dir)?);
     let (stopping, stops) = watch::channel(false);
     let (told, progress) = watch::channel((0, Position::ZERO));
-    let follower = Follower { parts: Arc::new(parts), answers: Arc::clone(&answers), told };
-    Ok(Handle { task: tokio::spawn(follower.run(stops)), stopping, answers, progress })
+    let (fails, failure) = watch::channel(None);
+    let follower = Follower { parts: Arc::new(parts), answers: Arc::clone(&answers), stops, told, fails };
+    Ok(Handle { task: tokio::spawn(follower.run()), stopping, answers, progress, failure })
 }
 
 struct Follower {
     parts: Arc<Parts>,
     answers: Arc<Answers>,
+    stops: watch::Receiver<bool>,
     told: watch::Sender<(u64, Position)>,
+    fails: watch::Sender<Option<String>>,
 }
 
 /// What a step came to.
@@ -90,49 +112,78 @@ struct Step {
 }
 
 impl Follower {
-    async fn run(self, mut stops: watch::Receiver<bool>) {
-        let mut failing = false;
-        while !*stops.borrow() {
+    async fn run(mut self) {
+        let mut caught_up = Instant::now();
+        while !*self.stops.borrow() {
+            let began = Instant::now();
             let wait = match self.step().await {
-                Ok(true) => continue,
+                Ok(true) if caught_up.elapsed() >= BEHIND => Duration::ZERO,
+                Ok(true) => began.elapsed() * REST,
                 Ok(false) => {
-                    failing = false;
+                    caught_up = Instant::now();
                     LOOK_EVERY
                 }
                 Err(error) => {
-                    if !std::mem::replace(&mut failing, true) {
-                        tracing::warn!(
-                            error = &error as &dyn std::error::Error,
-                            "answers that changed are not announced for now"
-                        );
-                    }
+                    self.failed(&error);
                     TRY_AGAIN
                 }
             };
             tokio::select! {
-                _ = stops.changed() => {}
+                _ = self.stops.changed() => {}
                 () = tokio::time::sleep(wait) => {}
             }
         }
     }
 
+    fn failed(&self, error: &StepError) {
+        let (mut why, mut source) = (error.to_string(), error.source());
+        while let Some(cause) = source {
+            why = format!("{why}: {cause}");
+            source = cause.source();
+        }
+        let why = format!("answers that changed are not announced: {why}");
+        // One line for each reason.
+        self.fails.send_if_modified(|known| {
+            let other = known.as_ref() != Some(&why);
+            if other {
+                tracing::warn!("{why}");
+                *known = Some(why.clone());
+            }
+            other
+        });
+    }
+
     /// One step: looks, says what there is to be said, moves on. Gives whether there is more.
     async fn step(&self) -> Result<bool, StepError> {
-        let (parts, answers) = (Arc::clone(&self.parts), Arc::clone(&self.answers));
+        let (parts, answers, stops) =
+            (Arc::clone(&self.parts), Arc::clone(&self.answers), self.stops.clone());
         let step = tokio::task::spawn_blocking(move || {
-            run_when_idle(true);
-            let step = look(&parts, &answers);
-            run_when_idle(false);
-            step
+            when_idle(|| Look { parts: &parts, answers: &answers, stops: &stops }.all())
         });
-        let Some(step) = step.await?? else { return Ok(false) };
-        for (mut answer, word) in step.words {
-            let kind = word.superseded.new_kind;
-            if self.parts.announce.announce(word).await.map_err(StepError::Announce)? == Said::Before {
-                tracing::info!("a word about an answer was said before a crash");
+        let step = step.await??;
+        self.fails.send_if_modified(|known| known.take().is_some());
+        let Some(step) = step else { return Ok(false) };
+        let mut once_more = false;
+        for (answer, word) in step.words {
+            if *self.stops.borrow() {
+                return Ok(false);
             }
-            (answer.kind, answer.words) = (kind, answer.words + 1);
-            self.answers.put(&answer)?;
+            let (id, new_kind) = (answer.id(), word.superseded.new_kind);
+            let mut row = answer.row.clone();
+            match self.parts.announce.announce(word).await.map_err(StepError::Announce)? {
+                Said::Now => (row.kind, row.words) = (new_kind, row.words + 1),
+                // The index does not know of words that are in the log: it was made again, or a crash came between. What the
+                // agency has heard is taken from there, and the answer judged once more.
+                Said::Before => {
+                    let (words, kind) = told::heard(self.parts.read_models.reader(), &answer)?;
+                    (row.words, row.kind) = (words, kind.map_or(row.kind, Into::into));
+                    once_more = true;
+                }
+            }
+            self.answers.put(&id, &row)?;
+        }
+        if once_more {
+            return Ok(true);
         }
         self.answers.set_progress(&step.progress)?;
         self.told.send_replace((step.progress.access, Position::new(step.progress.log)));
@@ -140,30 +191,9 @@ impl Follower {
     }
 }
 
-/// `None` where nothing has come since.
-fn look(parts: &Parts, answers: &Answers) -> Result<Option<Step>, StepError> {
-    let mut progress = answers.progress()?;
-    let before = progress.clone();
-    let mut words = Words::default();
-    // Answers first: what happened since they were given is looked at after them.
-    let more_entries = entries(parts, answers, &mut progress, &mut words)?;
-    let more_events = events(parts, answers, &mut progress, &mut words)?;
-    if progress.rules != parts.rules_digest {
-        if !progress.rules.is_empty() {
-            for person in answers.persons()? {
-                judge_person(parts, answers, &person, None, &mut words)?;
-            }
-        }
-        progress.rules = parts.rules_digest.to_vec();
-    }
-    let words = words.0.into_values().collect();
-    let came = progress != before;
-    Ok(came.then_some(Step { words, progress, more: more_entries || more_events }))
-}
-
 /// Words by answer: the last one judged stands.
 #[derive(Default)]
-struct Words(BTreeMap<[u8; 16], (Answer, Word)>);
+struct Words(BTreeMap<Id, (Answer, Word)>);
 
 impl Words {
     fn add(&mut self, answer: Answer, word: Option<Word>) {
@@ -174,130 +204,165 @@ impl Words {
     }
 }
 
-fn entries(
-    parts: &Parts,
-    answers: &Answers,
-    progress: &mut Progress,
-    words: &mut Words,
-) -> Result<bool, StepError> {
-    let head = parts.access.head().size.get();
-    let until = head.min(progress.access + ENTRIES_PER_STEP);
-    // Every entry has exactly one record, so its index is also its position.
-    let mut scan = parts.access.scan(Position::new(progress.access));
-    while progress.access < until {
-        let Some(leaves) = scan.next_frame()? else { break };
-        for leaf in leaves.into_iter().filter(|leaf| leaf.index.get() >= progress.access) {
-            entry(parts, answers, progress.log, &leaf, words)?;
+/// One look at what has come.
+struct Look<'a> {
+    parts: &'a Parts,
+    answers: &'a Answers,
+    stops: &'a watch::Receiver<bool>,
+}
+
+impl Look<'_> {
+    /// `None` where nothing has come since, or where the follower is to stop.
+    fn all(&self) -> Result<Option<Step>, StepError> {
+        let mut progress = self.answers.progress()?;
+        let (before, mut words) = (progress.clone(), Words::default());
+        // Answers first: what happened since they were given is looked at after them.
+        let more_entries = self.entries(&mut progress, &mut words)?;
+        let more_events = self.events(&mut progress, &mut words)?;
+        // By other rules everybody is judged who was told something by the old ones.
+        let more_persons = !more_entries && self.rules(&mut progress, &mut words)?;
+        if self.stopping() || progress == before {
+            return Ok(None);
         }
-        progress.access = scan.position().get();
+        let more = more_entries || more_events || more_persons;
+        Ok(Some(Step { words: words.0.into_values().collect(), progress, more }))
     }
-    Ok(progress.access < head)
-}
 
-/// Takes up what one access entry says was answered.
-fn entry(
-    parts: &Parts,
-    answers: &Answers,
-    log_next: u64,
-    leaf: &StoredLeaf,
-    words: &mut Words,
-) -> Result<(), StepError> {
-    let Ok(entry) = AccessEntry::decode(leaf.bytes.clone()) else { return Ok(()) };
-    let Some(kind) = judge::kind_of(&entry.answer).filter(|_| entry.action == "legality.check") else {
-        return Ok(());
-    };
-    // Where the agency's key is gone, nobody can say any more whom it asked about.
-    let Some(asked) = leaf.events.first().and_then(|record| parts.access.open_payload(record).ok()) else {
-        return Ok(());
-    };
-    let Ok(request) = CheckRequest::decode(asked.payload) else { return Ok(()) };
-    if request.known_at_us.is_some() {
-        return Ok(());
+    fn stopping(&self) -> bool {
+        *self.stops.borrow()
     }
-    let Some(Ok(subject)) = request.subject.as_ref().map(Subject::read) else { return Ok(()) };
-    let models = &parts.read_models;
-    let person = models.person_by(subject.kind, &subject.identifier)?;
-    let mut answer = Answer {
-        agency: entry.agency,
-        subject_ref: entry.subject_ref,
-        kind: kind.into(),
-        valid_at: request.valid_at,
-        access_entry: leaf.index.get(),
-        case_ref: entry.case_ref,
-        purpose: entry.purpose,
-        words: 0,
-        person: person.map(|person| person.as_bytes().to_vec()).unwrap_or_default(),
-        identifier: models.identifier_id(subject.kind, &subject.identifier).to_vec(),
-    };
-    answer.words = answers.get(&answer.id())?.map_or(0, |older| older.words);
-    answers.put(&answer)?;
-    let Some(person) = person else { return Ok(()) };
-    let known = judge::known(models, &person)?;
-    answers.rests_on(&person, &known.licences)?;
-    if entry.position < log_next {
-        // Events that came after the answer have been passed already.
-        let cause = judge::newest(&known.facts);
-        let word = judge::again(&answer, &known.facts, &parts.rules, parts.clock.as_ref(), cause);
-        words.add(answer, word);
-    }
-    Ok(())
-}
 
-fn events(
-    parts: &Parts,
-    answers: &Answers,
-    progress: &mut Progress,
-    words: &mut Words,
-) -> Result<bool, StepError> {
-    let models = &parts.read_models;
-    let end = models.position().get();
-    if answers.is_empty() {
-        // Nobody has been told anything that could be otherwise now.
-        progress.log = end;
-        return Ok(false);
+    fn entries(&self, progress: &mut Progress, words: &mut Words) -> Result<bool, StepError> {
+        let access = &self.parts.access;
+        let head = access.head().size.get();
+        let until = head.min(progress.access + ENTRIES_PER_STEP);
+        // Every entry has exactly one record, so its index is also its position.
+        let mut scan = access.scan(Position::new(progress.access));
+        while progress.access < until && !self.stopping() {
+            let Some(leaves) = scan.next_frame()? else { break };
+            for leaf in leaves.into_iter().filter(|leaf| leaf.index.get() >= progress.access) {
+                self.entry(progress.log, &leaf, words)?;
+            }
+            progress.access = scan.position().get();
+        }
+        Ok(progress.access < head)
     }
-    let until = end.min(progress.log + EVENTS_PER_STEP);
-    // The last event that concerns a person is the one that is named as the cause.
-    let mut concerned: BTreeMap<PersonId, Position> = BTreeMap::new();
-    for position in (progress.log..until).map(Position::new) {
-        let touched = models.touched(position)?;
-        for identifier in &touched.identifiers {
-            for mut answer in answers.of_unknown(identifier)? {
-                // Nobody was found then; now somebody is known by it.
-                if let Some(person) = models.person_of_identifier(identifier)? {
-                    answer.person = person.as_bytes().to_vec();
-                    answers.put(&answer)?;
+
+    /// Takes up what one access entry says was answered.
+    fn entry(&self, log_next: u64, leaf: &StoredLeaf, words: &mut Words) -> Result<(), StepError> {
+        let (parts, models) = (self.parts, &self.parts.read_models);
+        let Some(Told { mut answer, subject, position }) = told::of_leaf(&parts.access, leaf) else {
+            return Ok(());
+        };
+        let id = answer.id();
+        let older = self.answers.row(&id)?;
+        let person = models.person_by(subject.kind, &subject.identifier)?;
+        match older {
+            // This look was taken before, up to here or further; words may have been said since.
+            Some(older) if older.access_entry > answer.row.access_entry => return Ok(()),
+            Some(older) if older.access_entry == answer.row.access_entry => answer.row = older,
+            older => {
+                // An index that was made again does not know what has been said since the answer.
+                let (words, kind) = match older {
+                    Some(older) => (older.words, None),
+                    None => told::heard(models.reader(), &answer)?,
+                };
+                (answer.row.words, answer.row.kind) = (words, kind.map_or(answer.row.kind, Into::into));
+                match person {
+                    Some(person) => answer.row.person = person.as_bytes().to_vec(),
+                    None => {
+                        answer.row.identifier =
+                            models.identifier_id(subject.kind, &subject.identifier).to_vec();
+                    }
                 }
+                self.answers.put(&id, &answer.row)?;
             }
         }
-        let by_licence = touched.licence.map(|licence| answers.resting_on(&licence)).transpose()?;
-        for person in touched.persons.into_iter().chain(by_licence.unwrap_or_default()) {
-            concerned.insert(person, position);
+        let Some(person) = person else { return Ok(()) };
+        let known = judge::known(models, &person)?;
+        self.answers.rests_on(&person, &known.licences)?;
+        if position < log_next {
+            // Events that came after the answer have been passed already.
+            let cause = judge::newest(&known.facts);
+            let word = judge::again(&answer, &known.facts, &parts.rules, parts.clock.as_ref(), cause);
+            words.add(answer, word);
         }
+        Ok(())
     }
-    for (person, cause) in concerned {
-        judge_person(parts, answers, &person, Some(cause), words)?;
-    }
-    progress.log = until;
-    Ok(until < end)
-}
 
-fn judge_person(
-    parts: &Parts,
-    answers: &Answers,
-    person: &PersonId,
-    cause: Option<Position>,
-    words: &mut Words,
-) -> Result<(), StepError> {
-    let given = answers.of_person(person)?;
-    if given.is_empty() {
-        return Ok(());
+    fn events(&self, progress: &mut Progress, words: &mut Words) -> Result<bool, StepError> {
+        let (models, answers) = (&self.parts.read_models, self.answers);
+        let end = models.position().get();
+        if answers.is_empty() {
+            // Nobody has been told anything that could be otherwise now.
+            progress.log = end;
+            return Ok(false);
+        }
+        let until = end.min(progress.log + EVENTS_PER_STEP);
+        // The last event that concerns a person is the one that is named as the cause.
+        let mut concerned: BTreeMap<PersonId, Position> = BTreeMap::new();
+        for position in (progress.log..until).map(Position::new) {
+            if self.stopping() {
+                return Ok(true);
+            }
+            let touched = models.touched(position)?;
+            for identifier in &touched.identifiers {
+                for (id, mut row) in answers.of_unknown(identifier)? {
+                    // Nobody was found then; now somebody is known by it.
+                    if let Some(person) = models.person_of_identifier(identifier)? {
+                        (row.person, row.identifier) = (person.as_bytes().to_vec(), Vec::new());
+                        answers.put(&id, &row)?;
+                    }
+                }
+            }
+            let by_licence = touched.licence.map(|licence| answers.resting_on(&licence)).transpose()?;
+            for person in touched.persons.into_iter().chain(by_licence.unwrap_or_default()) {
+                concerned.insert(person, position);
+            }
+        }
+        for (person, cause) in concerned {
+            if self.stopping() {
+                return Ok(true);
+            }
+            self.person(&person, Some(cause), words)?;
+        }
+        progress.log = until;
+        Ok(until < end)
     }
-    let known = judge::known(&parts.read_models, person)?;
-    answers.rests_on(person, &known.licences)?;
-    for answer in given.into_iter().filter(|answer| answer.kind() != VerdictKind::Unspecified) {
-        let word = judge::again(&answer, &known.facts, &parts.rules, parts.clock.as_ref(), cause);
-        words.add(answer, word);
+
+    /// Judges the next persons by rules that are not those that everybody was judged by last.
+    fn rules(&self, progress: &mut Progress, words: &mut Words) -> Result<bool, StepError> {
+        if progress.rules == self.parts.rules_digest {
+            return Ok(false);
+        }
+        let persons = self.answers.persons_from(&progress.rules_from, PERSONS_PER_STEP + 1)?;
+        for person in persons.iter().take(PERSONS_PER_STEP) {
+            if self.stopping() {
+                return Ok(true);
+            }
+            self.person(person, None, words)?;
+        }
+        match persons.get(PERSONS_PER_STEP) {
+            Some(next) => progress.rules_from = next.as_bytes().to_vec(),
+            None => (progress.rules, progress.rules_from) = (self.parts.rules_digest.to_vec(), Vec::new()),
+        }
+        Ok(!progress.rules_from.is_empty())
     }
-    Ok(())
+
+    fn person(&self, person: &PersonId, cause: Option<Position>, words: &mut Words) -> Result<(), StepError> {
+        let given = self.answers.of_person(person)?;
+        if given.is_empty() {
+            return Ok(());
+        }
+        let parts = self.parts;
+        let known = judge::known(&parts.read_models, person)?;
+        self.answers.rests_on(person, &known.licences)?;
+        for (_, row) in given.into_iter().filter(|(_, row)| row.kind() != VerdictKind::Unspecified) {
+            if let Some(answer) = told::of_row(&parts.access, row)? {
+                let word = judge::again(&answer, &known.facts, &parts.rules, parts.clock.as_ref(), cause);
+                words.add(answer, word);
+            }
+        }
+        Ok(())
+    }
 }

@@ -61,10 +61,10 @@ fn word(answer: &Answer, now: &Assessment, cause: Option<Position>) -> Word {
     let superseded = VerdictSuperseded {
         agency: answer.agency.clone(),
         subject_ref: answer.subject_ref.clone(),
-        old_kind: answer.kind,
+        old_kind: answer.row.kind,
         new_kind: now.kind.into(),
         valid_at: answer.valid_at.clone(),
-        access_entry: Some(answer.access_entry),
+        access_entry: Some(answer.row.access_entry),
         cause_position: cause.map(Position::get),
         // Before the first rule set there is none; the field says so rather than nothing.
         rule_set: if now.rule_set.is_empty() { "none".into() } else { now.rule_set.clone() },
@@ -72,7 +72,7 @@ fn word(answer: &Answer, now: &Assessment, cause: Option<Position>) -> Word {
         asked_for_case: answer.case_ref.clone(),
         asked_for_purpose: answer.purpose.clone(),
     };
-    Word { stream: answer.stream(), version: answer.words, superseded }
+    Word { stream: answer.stream(), version: answer.row.words, superseded }
 }
 
 /// The newest fact of these: what an answer that came too late to be followed can only have been changed by.

@@ -6,6 +6,7 @@
 mod answers;
 mod follow;
 mod judge;
+mod told;
 
 use std::{error::Error, path::PathBuf, sync::Arc};
 

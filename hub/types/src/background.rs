@@ -14,6 +14,20 @@ pub fn run_when_idle(idle: bool) {
     schedule(thread_native_id(), idle);
 }
 
+/// Does something on the calling thread when nobody else wants the processor; the thread runs as usual when it is done, or has
+/// panicked.
+pub fn when_idle<R>(work: impl FnOnce() -> R) -> R {
+    struct Usual;
+    impl Drop for Usual {
+        fn drop(&mut self) {
+            run_when_idle(false);
+        }
+    }
+    run_when_idle(true);
+    let _usual = Usual;
+    work()
+}
+
 /// Makes another thread run as usual again: somebody waits for it to end.
 pub fn run_as_usual<T>(thread: &JoinHandle<T>) {
     schedule(thread.as_pthread_t(), false);
@@ -47,5 +61,12 @@ mod tests {
         assert!(is_idle(me), "the system took the idle policy");
         run_when_idle(false);
         assert!(!is_idle(me));
+        let panicked = std::panic::catch_unwind(|| {
+            when_idle(|| {
+                assert!(is_idle(thread_native_id()));
+                std::panic::resume_unwind(Box::new(()));
+            })
+        });
+        assert!(panicked.is_err() && !is_idle(me), "as usual after a panic too");
     }
 }

@@ -293,6 +293,11 @@ impl Config {
         if origin.is_empty() || origin.contains(|char: char| char.is_whitespace() || char == '+') {
             bail!("log.origin must be a name without white space and '+'");
         }
+        // Each digest is an event itself: at every event there would be no end to it.
+        ensure!(
+            self.projection.digest_every_events != 1,
+            "projection.digest_every_events must be 0, for never, or at least 2"
+        );
         ensure!(self.publish.interval_ms > 0, "publish.interval_ms must be at least 1");
         if let Some(nats) = self.nats_config() {
             nats.check()?;

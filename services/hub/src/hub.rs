@@ -30,7 +30,7 @@ use crate::{
     services::{self, Backends, Serving},
     sights::Sights,
     tiles::{self, Tiles},
-    vitals::{self, Vitals},
+    vitals::{self, Sources, Vitals},
 };
 
 /// How long open calls may go on after the hub was asked to stop; then their connections are cut. What is cut can be asked
@@ -186,15 +186,15 @@ pub async fn start(config: Config) -> anyhow::Result<Hub> {
         listener_metrics.register(registry);
         tiles_metrics.register(registry);
     });
-    let vitals = vitals::watch(
-        &health,
-        serving.reporter.clone(),
-        admission.clone(),
+    let sources = Sources {
+        admission: admission.clone(),
         read_models,
-        publisher.status().clone(),
-        checkpoints.each_ref().map(|publishing| publishing.published().clone()),
-        [("log", reader.clone()), ("access log", access.reader().clone())],
-    );
+        publisher: publisher.status().clone(),
+        checkpoints: checkpoints.each_ref().map(|publishing| publishing.published().clone()),
+        logs: [("log", reader.clone()), ("access log", access.reader().clone())],
+        unsaid: own_words.as_ref().map(OwnWords::failure),
+    };
+    let vitals = vitals::watch(&health, serving.reporter.clone(), sources);
     let monitoring_stops = CancellationToken::new();
     let monitoring = tokio::spawn({
         let (health, stops) = (health.clone(), monitoring_stops.clone());

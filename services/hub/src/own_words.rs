@@ -11,8 +11,8 @@ use simpul_log::Reader;
 use simpul_projection::{LAYOUT, ReadModels};
 use simpul_proto::hub::StateDigestRecorded;
 use simpul_supersede::{Announce, AnnounceError, Parts, Said};
-use simpul_types::{Clock, ExpectedVersion, Position, RejectReason, StreamName};
-use tokio::task::JoinHandle;
+use simpul_types::{Clock, ExpectedVersion, Position, RejectReason, StreamName, background::when_idle};
+use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -34,6 +34,11 @@ pub(crate) struct OwnWords {
 }
 
 impl OwnWords {
+    /// Why nobody hears of answers that changed; `None` where all is well.
+    pub(crate) fn failure(&self) -> watch::Receiver<Option<String>> {
+        self.superseding.failure()
+    }
+
     pub(crate) async fn stop(self) {
         self.stopping.cancel();
         self.superseding.stop().await;
@@ -154,6 +159,7 @@ impl Digests {
             }
             match self.record().await {
                 Ok(position) => next = (position.get() / self.every + 1) * self.every,
+                Err(_) if self.stopping.is_cancelled() => return,
                 Err(error) => {
                     tracing::warn!(error = format!("{error:#}"), "a state digest was not recorded");
                     tokio::select! {
@@ -166,12 +172,9 @@ impl Digests {
     }
 
     async fn record(&self) -> anyhow::Result<Position> {
-        let models = self.read_models.clone();
+        let (models, stopping) = (self.read_models.clone(), self.stopping.clone());
         let state = tokio::task::spawn_blocking(move || {
-            simpul_types::background::run_when_idle(true);
-            let digest = models.digest();
-            simpul_types::background::run_when_idle(false);
-            digest
+            when_idle(|| models.digest_while(&|| !stopping.is_cancelled()))
         });
         let state = state.await??;
         let digest = data_encoding::HEXLOWER.encode(&state.digest);

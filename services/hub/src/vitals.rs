@@ -8,7 +8,7 @@ use simpul_log::{Condition, Reader};
 use simpul_projection::ReadModels;
 use simpul_publisher::Status;
 use simpul_runtime::{Component, Health, Need};
-use tokio::task::JoinHandle;
+use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use tonic_health::{ServingStatus, server::HealthReporter};
 
@@ -27,40 +27,37 @@ pub(crate) struct Vitals {
     stopping: CancellationToken,
 }
 
+/// The parts that are asked. The log and the read models are required; NATS, witnesses and the hub's own words are not.
+pub(crate) struct Sources {
+    pub(crate) admission: Admission,
+    pub(crate) read_models: ReadModels,
+    pub(crate) publisher: Status,
+    pub(crate) checkpoints: [Published; 2],
+    pub(crate) logs: [(&'static str, Reader); 2],
+    /// Why nobody hears of answers that changed; `None` where the hub says nothing of its own.
+    pub(crate) unsaid: Option<watch::Receiver<Option<String>>>,
+}
+
 struct Watch {
     reporter: HealthReporter,
-    admission: Admission,
-    read_models: ReadModels,
-    publisher: Status,
-    checkpoints: [Published; 2],
-    logs: [(&'static str, Reader); 2],
+    sources: Sources,
     stored: [Component; 2],
     projection: Component,
     publishing: Component,
     checkpoint: Component,
+    own_words: Component,
 }
 
-/// Starts watching. The log and the read models are required; NATS and witnesses are not.
-pub(crate) fn watch(
-    health: &Health,
-    reporter: HealthReporter,
-    admission: Admission,
-    read_models: ReadModels,
-    publisher: Status,
-    checkpoints: [Published; 2],
-    logs: [(&'static str, Reader); 2],
-) -> Vitals {
+/// Starts watching.
+pub(crate) fn watch(health: &Health, reporter: HealthReporter, sources: Sources) -> Vitals {
     let watch = Watch {
         reporter,
-        admission,
-        read_models,
-        stored: logs.each_ref().map(|(name, _)| health.component(*name, Need::Required)),
-        logs,
+        stored: sources.logs.each_ref().map(|(name, _)| health.component(*name, Need::Required)),
         projection: health.component("projection", Need::Required),
         publishing: health.component("publisher", Need::Optional),
         checkpoint: health.component("checkpoint", Need::Optional),
-        publisher,
-        checkpoints,
+        own_words: health.component("own words", Need::Optional),
+        sources,
     };
     watch.stored.iter().for_each(Component::ready);
     watch.projection.ready();
@@ -78,30 +75,34 @@ impl Vitals {
 
 impl Watch {
     async fn run(self, stopping: CancellationToken) {
-        let mut changed = self.publisher.subscribe();
+        let mut changed = self.sources.publisher.subscribe();
         let mut poisoned = false;
         loop {
             changed.borrow_and_update();
-            match self.publisher.degraded() {
+            match self.sources.publisher.degraded() {
                 Some(reason) => self.publishing.degraded(reason),
                 None => self.publishing.ready(),
             }
-            match self.checkpoints.iter().find_map(Published::degraded) {
+            match self.sources.checkpoints.iter().find_map(Published::degraded) {
                 Some(reason) => self.checkpoint.degraded(reason),
                 None => self.checkpoint.ready(),
             }
-            match self.read_models.health().failure {
+            match self.sources.unsaid.as_ref().and_then(|unsaid| unsaid.borrow().clone()) {
+                Some(reason) => self.own_words.degraded(reason),
+                None => self.own_words.ready(),
+            }
+            match self.sources.read_models.health().failure {
                 Some(reason) => self.projection.degraded(reason),
                 None => self.projection.ready(),
             }
-            for ((_, reader), component) in self.logs.iter().zip(&self.stored) {
+            for ((_, reader), component) in self.sources.logs.iter().zip(&self.stored) {
                 match damage(&reader.condition()) {
                     Some(reason) => component.degraded(reason),
                     None => component.ready(),
                 }
             }
-            let read_only = self.logs[0].1.condition().read_only.is_some();
-            if let Some(reason) = self.admission.stopped()
+            let read_only = self.sources.logs[0].1.condition().read_only.is_some();
+            if let Some(reason) = self.sources.admission.stopped()
                 && !poisoned
             {
                 poisoned = true;
