@@ -41,6 +41,8 @@ pub(crate) const LEAF_ROW_BYTES: usize = 12;
 pub(crate) const RECORD_ROW_BYTES: usize = 8;
 pub(crate) const MAGIC: &[u8; 4] = b"SFR1";
 const MARKER: &[u8; 8] = b"SIMPUL\r\n";
+/// Read with a frame's header: all of a small frame, and the tables of one with some hundred events.
+const FIRST_READ_BYTES: usize = 4_096;
 
 /// What a frame's header says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -397,32 +399,95 @@ impl FrameRecord {
     }
 }
 
-/// Reads one record of a frame of `length` bytes through `read(offset in the frame, bytes)`: header, tables, record.
-pub(crate) fn read_record<E>(
-    length: u32,
-    record: u32,
-    read: impl Fn(u64, usize) -> Result<Bytes, E>,
-) -> Result<Result<(u32, FrameRecord), FrameFault>, E> {
-    let header = match FrameHeader::parse(&read(0, HEADER_BYTES)?) {
-        Ok(header) if header.length == length && record < header.records => header,
-        Ok(_) => return Ok(Err(FrameFault::Header)),
-        Err(fault) => return Ok(Err(fault)),
-    };
-    let tables = read(HEADER_BYTES as u64, header.tables_end() as usize - HEADER_BYTES)?;
-    if crc32c::crc32c(&tables[..tables.len() - 4]) != u32_at(&tables, tables.len() - 4) {
-        return Ok(Err(FrameFault::Tables));
+/// Parts of a frame, read through `read(offset in the frame, bytes)`: header and tables at once, leaves and records one by one.
+pub(crate) struct FrameParts<R> {
+    header: FrameHeader,
+    read: R,
+    head: Bytes,
+    tables: Bytes,
+}
+
+impl<E, R: Fn(u64, usize) -> Result<Bytes, E>> FrameParts<R> {
+    /// Reads and checks header and tables of a frame of `length` bytes.
+    pub(crate) fn open(length: u32, read: R) -> Result<Result<Self, FrameFault>, E> {
+        let head = read(0, FIRST_READ_BYTES.min(length as usize))?;
+        let header = match FrameHeader::parse(&head) {
+            Ok(header) if header.length == length => header,
+            Ok(_) => return Ok(Err(FrameFault::Header)),
+            Err(fault) => return Ok(Err(fault)),
+        };
+        let mut parts = Self { header, read, head, tables: Bytes::new() };
+        let tables = parts.bytes(HEADER_BYTES as u64, header.tables_end() as usize - HEADER_BYTES)?;
+        if crc32c::crc32c(&tables[..tables.len() - 4]) != u32_at(&tables, tables.len() - 4) {
+            return Ok(Err(FrameFault::Tables));
+        }
+        parts.tables = tables;
+        Ok(Ok(parts))
     }
-    let row = |number: u32| header.leaves as usize * LEAF_ROW_BYTES + number as usize * RECORD_ROW_BYTES;
-    let before: u64 = (0..record).map(|number| u64::from(u32_at(&tables, row(number)))).sum();
-    let (bytes, crc) = (u32_at(&tables, row(record)), u32_at(&tables, row(record) + 4));
-    let at = header.tables_end() + u64::from(header.leaf_bytes) + before;
-    if at + u64::from(bytes) > u64::from(length) {
-        return Ok(Err(FrameFault::Tables));
+
+    pub(crate) fn header(&self) -> &FrameHeader {
+        &self.header
     }
-    let bytes = read(at, bytes as usize)?;
-    let whole = crc32c::crc32c(&bytes) == crc;
-    let parsed = whole.then(|| FrameRecord::parse(&bytes)).flatten();
-    Ok(parsed.map(|parsed| (header.epoch, parsed)).ok_or(FrameFault::Record(record)))
+
+    /// What came with the header is not read twice.
+    fn bytes(&self, from: u64, length: usize) -> Result<Bytes, E> {
+        let end = from as usize + length;
+        if end <= self.head.len() {
+            Ok(self.head.slice(from as usize..end))
+        } else {
+            (self.read)(from, length)
+        }
+    }
+
+    fn leaf_row(&self, leaf: u32) -> usize {
+        leaf as usize * LEAF_ROW_BYTES
+    }
+
+    fn record_row(&self, record: u32) -> usize {
+        self.leaf_row(self.header.leaves) + record as usize * RECORD_ROW_BYTES
+    }
+
+    /// Numbers of the leaf that a record belongs to, of the leaf's first record, and of the record behind its last.
+    pub(crate) fn leaf_of(&self, record: u32) -> Result<(u32, u32, u32), FrameFault> {
+        let mut first = 0_u32;
+        for leaf in 0..self.header.leaves {
+            let end = first.saturating_add(u32_at(&self.tables, self.leaf_row(leaf) + 4));
+            if record < end {
+                return Ok((leaf, first, end));
+            }
+            first = end;
+        }
+        Err(FrameFault::Tables)
+    }
+
+    /// One leaf, checked against its CRC.
+    pub(crate) fn leaf(&self, leaf: u32) -> Result<Result<Bytes, FrameFault>, E> {
+        let row = |leaf: u32| self.leaf_row(leaf);
+        let before: u64 = (0..leaf).map(|leaf| u64::from(u32_at(&self.tables, row(leaf)))).sum();
+        let (length, crc) = (u32_at(&self.tables, row(leaf)), u32_at(&self.tables, row(leaf) + 8));
+        if before + u64::from(length) > u64::from(self.header.leaf_bytes) {
+            return Ok(Err(FrameFault::Tables));
+        }
+        let bytes = self.bytes(self.header.tables_end() + before, length as usize)?;
+        Ok(if crc32c::crc32c(&bytes) == crc { Ok(bytes) } else { Err(FrameFault::Leaf(leaf)) })
+    }
+
+    /// One record, checked against its CRC.
+    pub(crate) fn record(&self, record: u32) -> Result<Result<FrameRecord, FrameFault>, E> {
+        if record >= self.header.records {
+            return Ok(Err(FrameFault::Header));
+        }
+        let row = |record: u32| self.record_row(record);
+        let before: u64 = (0..record).map(|record| u64::from(u32_at(&self.tables, row(record)))).sum();
+        let (length, crc) = (u32_at(&self.tables, row(record)), u32_at(&self.tables, row(record) + 4));
+        let at = self.header.tables_end() + u64::from(self.header.leaf_bytes) + before;
+        if at + u64::from(length) > u64::from(self.header.length) {
+            return Ok(Err(FrameFault::Tables));
+        }
+        let bytes = self.bytes(at, length as usize)?;
+        let whole = crc32c::crc32c(&bytes) == crc;
+        Ok(whole.then(|| FrameRecord::parse(&bytes)).flatten().ok_or(FrameFault::Record(record)))
+    }
 }
 
 /// Reads the leaves of a frame of `length` bytes without its records, which may be many times larger.
@@ -499,6 +564,42 @@ mod tests {
     #[test]
     fn a_frame_makes_the_round_trip() {
         assert_eq!(read(&sample()), Ok((vec![2, 1], 3)));
+    }
+
+    #[test]
+    fn parts_of_a_frame_are_those_of_the_whole_and_a_flipped_bit_in_them_is_found() {
+        let (whole, reads) = (sample(), std::cell::Cell::new(0));
+        let open = |bytes: &[u8]| {
+            let bytes = Bytes::copy_from_slice(bytes);
+            let reads = &reads;
+            FrameParts::open(bytes.len() as u32, move |from, length| {
+                reads.set(reads.get() + 1);
+                Ok::<_, ()>(bytes.slice(from as usize..from as usize + length))
+            })
+            .expect("read")
+        };
+        let frame = Frame::parse(Bytes::from(whole.clone())).expect("whole");
+        let parts = open(&whole).map_err(drop).expect("whole");
+        for (number, record) in frame.records().flatten().enumerate() {
+            let part = parts.record(number as u32).expect("read").expect("right");
+            assert_eq!((part.slot, part.header, part.sealed), (record.slot, record.header, record.sealed));
+        }
+        for (number, leaf) in frame.leaves().flatten().enumerate() {
+            assert_eq!(parts.leaf(number as u32), Ok(Ok(leaf.bytes)));
+        }
+        let leaves: Vec<_> = (0..4).map(|record| parts.leaf_of(record).ok()).collect();
+        assert_eq!(leaves, [Some((0, 0, 2)), Some((0, 0, 2)), Some((1, 2, 3)), None]);
+        assert_eq!(reads.get(), 1, "a small frame is read at once");
+        assert!(matches!(parts.record(3), Ok(Err(FrameFault::Header))));
+
+        for bit in 0..(whole.len() - TRAILER_BYTES) * 8 {
+            let mut flipped = whole.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            let Ok(parts) = open(&flipped) else { continue };
+            let records = (0..3).filter(|record| matches!(parts.record(*record), Ok(Err(_)))).count();
+            let leaves = (0..2).filter(|leaf| matches!(parts.leaf(*leaf), Ok(Err(_)))).count();
+            assert_eq!(records + leaves, 1, "bit {bit}");
+        }
     }
 
     /// The stored format is fixed: a change of layout needs a new magic, and this vector stays readable.

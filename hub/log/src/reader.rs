@@ -18,7 +18,7 @@ use crate::{
     damage::{Condition, Damage, Damages},
     disk::File,
     draft::AppendError,
-    frame::{self, Frame, FrameFault, FrameRecord},
+    frame::{self, Frame, FrameFault, FrameParts, FrameRecord},
     head::Head,
     index::{self, Index},
     keystore::{KeyError, Keystore},
@@ -26,6 +26,8 @@ use crate::{
     segment::{FrameRef, Segment},
     tree::TreeStore,
 };
+
+type ReadAt<'a> = &'a dyn Fn(u64, usize) -> io::Result<Bytes>;
 
 /// Bytes of consecutive frames that a scan reads at once.
 const SCAN_BYTES: u64 = 1 << 20;
@@ -184,6 +186,13 @@ impl Shared {
         let segments = self.segments.read().unwrap_or_else(PoisonError::into_inner);
         let after = segments.partition_point(|segment| key(segment) <= number);
         after.checked_sub(1).map(|at| Arc::clone(&segments[at]))
+    }
+
+    /// The frame that holds a position, and its segment.
+    fn frame_of(&self, position: u64) -> Option<(Arc<Segment>, FrameRef)> {
+        let segment = self.segment_where(position, |segment| segment.header.first_position)?;
+        let at = segment.frame_with(position, |frame| frame.first_position)?;
+        Some((segment, at))
     }
 
     /// Receipt of a leaf under a head that covers it.
@@ -347,15 +356,70 @@ impl Reader {
         if position >= head.end {
             return Err(beyond());
         }
-        let segment = self.shared.segment_where(position.get(), |segment| segment.header.first_position);
-        let segment = segment.ok_or_else(beyond)?;
-        let at = segment.frame_with(position.get(), |frame| frame.first_position).ok_or_else(beyond)?;
+        let (segment, at) = self.shared.frame_of(position.get()).ok_or_else(beyond)?;
         let number = u32::try_from(position.get() - at.first_position).map_err(|_| beyond())?;
-        let record =
-            frame::read_record(at.length, number, |from, length| segment.read(at.offset + from, length));
-        match record {
-            Ok(Ok((epoch, record))) => Ok(StoredEvent::new(position, epoch, record)),
-            Ok(Err(fault)) => Err(self.shared.corrupt(&segment, at, (at.first_leaf, position.get()), fault)),
+        let (epoch, record) = self.parts(&segment, at, position, |parts| {
+            let record = parts.record(number)?;
+            Ok(record.map(|record| (parts.header().epoch, record)))
+        })?;
+        Ok(StoredEvent::new(position, epoch, record))
+    }
+
+    /// The leaf that the first of these positions belongs to, with those of its events that are named. Positions ascend; no
+    /// event is read that is not wanted.
+    ///
+    /// # Errors
+    /// As [`Self::leaf`].
+    pub fn leaf_with(&self, positions: &[Position]) -> Result<StoredLeaf, ReadError> {
+        let head = self.head();
+        let first = positions.first().copied().unwrap_or(head.end);
+        let beyond = || self.shared.absent("position", first.get(), head.end.get());
+        let last = positions.last().copied().unwrap_or(head.end);
+        if last >= head.end {
+            return Err(beyond());
+        }
+        let (segment, at) = self.shared.frame_of(first.get()).ok_or_else(beyond)?;
+        let number =
+            |position: Position| u32::try_from(position.get() - at.first_position).unwrap_or(u32::MAX);
+        self.parts(&segment, at, first, |parts| {
+            let (leaf, from, until) = match parts.leaf_of(number(first)) {
+                Ok(found) => found,
+                Err(fault) => return Ok(Err(fault)),
+            };
+            let bytes = match parts.leaf(leaf)? {
+                Ok(bytes) => bytes,
+                Err(fault) => return Ok(Err(fault)),
+            };
+            let mut events = Vec::new();
+            for position in positions.iter().copied().take_while(|position| number(*position) < until) {
+                match parts.record(number(position))? {
+                    Ok(record) => events.push(StoredEvent::new(position, parts.header().epoch, record)),
+                    Err(fault) => return Ok(Err(fault)),
+                }
+            }
+            let index = LeafIndex::new(at.first_leaf + u64::from(leaf));
+            let first_position = Position::new(at.first_position + u64::from(from));
+            Ok(Ok(StoredLeaf { index, bytes, first_position, events }))
+        })
+    }
+
+    /// Reads parts of a frame; a fault is reported at `position`.
+    fn parts<T>(
+        &self,
+        segment: &Segment,
+        at: FrameRef,
+        position: Position,
+        take: impl FnOnce(&FrameParts<ReadAt<'_>>) -> io::Result<Result<T, FrameFault>>,
+    ) -> Result<T, ReadError> {
+        let read = |from: u64, length: usize| segment.read(at.offset + from, length);
+        let taken = match FrameParts::open(at.length, &read as ReadAt<'_>) {
+            Ok(Ok(parts)) => take(&parts),
+            Ok(Err(fault)) => Ok(Err(fault)),
+            Err(error) => Err(error),
+        };
+        match taken {
+            Ok(Ok(taken)) => Ok(taken),
+            Ok(Err(fault)) => Err(self.shared.corrupt(segment, at, (at.first_leaf, position.get()), fault)),
             Err(source) => Err(ReadError::Io { segment: segment.name(), source }),
         }
     }

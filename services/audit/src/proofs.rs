@@ -110,7 +110,7 @@ async fn prove<T: Send + 'static>(
 fn leaf_with(reader: &Reader, id: &EventId) -> Result<LeafIndex, ReadError> {
     let end = reader.head().end.get();
     let position = reader.find_event(id).ok_or(ReadError::Beyond { what: "position", number: end, end })?;
-    Ok(reader.leaf_of(position)?.index)
+    Ok(reader.leaf_with(&[position])?.index)
 }
 
 fn size_or_newest(reader: &Reader, size: u64) -> LeafIndex {

@@ -160,17 +160,12 @@ impl Work<'_> {
     }
 
     fn stream(&self, stream: &StreamName, from: Position) -> Result<(), ReadError> {
-        let positions = self.reader.stream(stream);
-        let mut positions =
-            positions.into_iter().filter(|position| (from..self.until).contains(position)).peekable();
-        while let Some(first) = positions.next() {
-            let mut leaf = self.reader.leaf_of(first)?;
-            let end = leaf.first_position.plus(leaf.events.len() as u64);
-            let mut wanted = vec![first];
-            while let Some(position) = positions.next_if(|position| *position < end) {
-                wanted.push(position);
-            }
-            leaf.events.retain(|event| wanted.contains(&event.position));
+        let mut wanted = self.reader.stream(stream);
+        wanted.retain(|position| (from..self.until).contains(position));
+        let mut wanted = &wanted[..];
+        while !wanted.is_empty() {
+            let leaf = self.reader.leaf_with(wanted)?;
+            wanted = &wanted[leaf.events.len()..];
             let mut messages = Vec::new();
             self.push(leaf, &mut messages)?;
             if self.send(messages).is_err() {
