@@ -1,4 +1,7 @@
-//! `simpul case`: one case of the shared picture, cut to what this agency may see.
+//! `simpul case`: one case of the shared picture, cut to what this agency may see, as a page for whoever works on it.
+
+mod page;
+mod placements;
 
 use std::{io::Write, process::ExitCode};
 
@@ -43,13 +46,29 @@ pub async fn run(
     let official = connection.official()?;
     let hub = connection.connect().await?;
     let request = v1::GetCaseRequest {
-        case_ref: command.reference,
-        purpose: command.purpose,
-        official,
+        case_ref: command.reference.clone(),
+        purpose: command.purpose.clone(),
+        official: official.clone(),
         at_least_position: command.at_least,
     };
     let document = answer(PictureServiceClient::new(hub.channel.clone()).get_case(request).await)?;
-    show(&hub, &document, json, out)
+    if json {
+        return show(&hub, &document, json, out);
+    }
+    let fields = read(&hub, &document)?;
+    let asked = (command.reference.as_str(), command.purpose.as_str(), official.as_str());
+    let beside = placements::steps(&hub, &fields, asked).await?;
+    let foot = (document.r#ref.as_str(), document.position, &document.withheld[..], document.access_entry);
+    page::write(page::Page { fields: &fields, beside, foot }, out)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The document's content, its checkpoint checked.
+fn read(hub: &Connection, document: &v1::ViewDocument) -> anyhow::Result<Value> {
+    if let Some(log) = connection::log_key(&hub.file)? {
+        checkpoint::open(&document.checkpoint, &log).context("the answer's checkpoint does not hold")?;
+    }
+    serde_json::from_str(&document.json).context("the document is not JSON")
 }
 
 #[derive(Args)]
@@ -95,10 +114,7 @@ fn show(
     json: bool,
     out: &mut dyn Write,
 ) -> anyhow::Result<ExitCode> {
-    if let Some(log) = connection::log_key(&hub.file)? {
-        checkpoint::open(&document.checkpoint, &log).context("the answer's checkpoint does not hold")?;
-    }
-    let fields: Value = serde_json::from_str(&document.json).context("the document is not JSON")?;
+    let fields = read(hub, document)?;
     if json {
         json_line(
             out,

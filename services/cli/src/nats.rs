@@ -4,13 +4,15 @@ use std::io::Write;
 
 use anyhow::{Context, ensure};
 use async_nats::{
-    ConnectOptions, HeaderMap,
+    Client, ConnectOptions, HeaderMap,
     jetstream::{
         self,
         consumer::{DeliverPolicy, pull},
     },
 };
+use data_encoding::BASE64;
 use futures_util::StreamExt;
+use simpul_connector::ClientFile;
 use simpul_publisher::{cloud_event, names};
 
 use crate::{
@@ -29,17 +31,7 @@ pub async fn watch(
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
     let file = connection.load()?;
-    // The NATS client takes the process's provider; another one that stands already is as good.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let url = file.nats.as_deref().context("no address of NATS: set nats in client.toml")?;
-    let client = ConnectOptions::new()
-        .name("simpul watch")
-        .require_tls(true)
-        .add_root_certificates(file.hub.ca_pem.clone())
-        .add_client_certificate(file.hub.certificate_pem.clone(), file.hub.key_pem.clone())
-        .connect(url)
-        .await
-        .with_context(|| format!("connecting to {url}"))?;
+    let client = connect(&file).await?;
     let name = names::stream(&file.hub.agency);
     let stream = jetstream::new(client)
         .get_stream(&name)
@@ -66,6 +58,52 @@ pub async fn watch(
             left -= 1;
         }
         if command.once && pending == 0 {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Connects with the agency's certificate.
+///
+/// # Errors
+/// Where no address is configured, or NATS is not reached.
+pub async fn connect(file: &ClientFile) -> anyhow::Result<Client> {
+    // The NATS client takes the process's provider; another one that stands already is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let url = file.nats.as_deref().context("no address of NATS: set nats in client.toml")?;
+    ConnectOptions::new()
+        .name("simpul watch")
+        .require_tls(true)
+        .add_root_certificates(file.hub.ca_pem.clone())
+        .add_client_certificate(file.hub.certificate_pem.clone(), file.hub.key_pem.clone())
+        .connect(url)
+        .await
+        .with_context(|| format!("connecting to {url}"))
+}
+
+/// Every message that a stream has now, in order.
+///
+/// # Errors
+/// Where NATS does not give them, one is not of the hub, or `take` refuses it.
+pub async fn read_to_end(
+    context: &jetstream::Context,
+    name: &str,
+    mut take: impl FnMut(Change) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let stream = context.get_stream(name).await;
+    let stream = stream
+        .with_context(|| format!("stream {name} is not there; the hub makes it when it first publishes"))?;
+    let config = pull::OrderedConfig { deliver_policy: DeliverPolicy::All, ..Default::default() };
+    let mut consumer = stream.create_consumer(config).await.context("making a consumer")?;
+    if consumer.info().await.context("reading the consumer")?.num_pending == 0 {
+        return Ok(());
+    }
+    let mut messages = consumer.messages().await.context("reading the stream")?;
+    while let Some(message) = messages.next().await {
+        let message = message.with_context(|| format!("reading stream {name}"))?;
+        take(change(message.headers.as_ref(), &message.subject, &message.payload)?)?;
+        if message.info().map(|info| info.pending).unwrap_or(0) == 0 {
             break;
         }
     }
@@ -99,7 +137,13 @@ fn change(headers: Option<&HeaderMap>, subject: &str, payload: &[u8]) -> anyhow:
         kind: attribute("ce-type")?,
         event_id: attribute("ce-eventid")?,
         json: std::str::from_utf8(payload).context("a document is not UTF-8")?.into(),
+        checkpoint: note(&attribute("ce-checkpoint")?).context("ce-checkpoint is not base64 of a note")?,
+        oversized: headers.is_some_and(|headers| headers.get(cloud_event::OVERSIZED).is_some()),
     })
+}
+
+fn note(base64: &str) -> Option<String> {
+    String::from_utf8(BASE64.decode(base64.as_bytes()).ok()?).ok()
 }
 
 #[cfg(test)]
@@ -116,12 +160,14 @@ mod tests {
             ("ce-position", "41"),
             ("ce-type", "id.simpul.case.changed.v1"),
             ("ce-eventid", "0190"),
+            ("ce-checkpoint", "bm90ZQ=="),
         ] {
             headers.insert(name, value);
         }
         let read = change(Some(&headers), "simpul.polri.case.LP=20x", b"{}").expect("a CloudEvent");
         assert_eq!((read.sequence, read.position), (7, 41));
         assert_eq!((read.view.as_str(), read.reference.as_str()), ("case", "LP x"));
+        assert_eq!((read.checkpoint.as_str(), read.oversized), ("note", false));
         assert!(change(None, "simpul.polri.case.x", b"{}").is_err());
     }
 }

@@ -1,5 +1,8 @@
 //! `simpul watch`: every change this agency may see, in order, from the hub itself or from its NATS stream.
 
+mod picture;
+mod verify;
+
 use std::{io::Write, process::ExitCode};
 
 use clap::Args;
@@ -34,6 +37,10 @@ pub struct Watch {
     #[arg(long = "ref", value_name = "REF")]
     pub reference: Option<String>,
 
+    /// Read everything from the hub and from NATS, and prove that it is complete, of one log, and the same
+    #[arg(long, conflicts_with_all = ["from", "limit", "view", "reference", "nats"])]
+    pub verify: bool,
+
     /// Why you ask; not needed with --nats
     #[arg(long, required_unless_present = "nats", default_value = "")]
     pub purpose: String,
@@ -43,7 +50,8 @@ pub struct Watch {
     pub nats: bool,
 }
 
-/// One change, wherever it came from.
+/// One change, wherever it came from. Holds personal data: no `Debug`.
+#[derive(Clone)]
 pub struct Change {
     pub sequence: u64,
     pub view: String,
@@ -52,6 +60,26 @@ pub struct Change {
     pub kind: String,
     pub event_id: String,
     pub json: String,
+    /// The signed checkpoint that it reflects.
+    pub checkpoint: String,
+    /// The document did not fit into a message of NATS; ask the hub for it.
+    pub oversized: bool,
+}
+
+impl From<v1::ViewChange> for Change {
+    fn from(change: v1::ViewChange) -> Self {
+        Self {
+            sequence: change.sequence,
+            view: change.view,
+            reference: change.r#ref,
+            position: change.position,
+            kind: change.r#type,
+            event_id: change.event_id,
+            json: change.json,
+            checkpoint: change.checkpoint,
+            oversized: false,
+        }
+    }
 }
 
 impl Watch {
@@ -68,6 +96,10 @@ pub async fn run(
     json: bool,
     out: &mut dyn Write,
 ) -> anyhow::Result<ExitCode> {
+    if command.verify {
+        verify::run(&command, connection, json, out).await?;
+        return Ok(ExitCode::SUCCESS);
+    }
     if command.nats {
         nats::watch(&command, connection, json, out).await?;
         return Ok(ExitCode::SUCCESS);
@@ -88,15 +120,7 @@ pub async fn run(
         // PUB-1: the agency's sequence has no gap.
         anyhow::ensure!(change.sequence == expected, "expected sequence {expected}, got {}", change.sequence);
         expected += 1;
-        let change = Change {
-            sequence: change.sequence,
-            view: change.view,
-            reference: change.r#ref,
-            position: change.position,
-            kind: change.r#type,
-            event_id: change.event_id,
-            json: change.json,
-        };
+        let change = Change::from(change);
         if command.wants(&change) {
             show(&change, json, out)?;
             left -= 1;
@@ -125,10 +149,54 @@ pub fn show(change: &Change, json: bool, out: &mut dyn Write) -> anyhow::Result<
             "{:>8}  {}  {} {}  (position {})",
             change.sequence, change.kind, change.view, change.reference, change.position
         )?;
-        for (class, value) in fields.as_object().into_iter().flatten() {
-            writeln!(out, "          {class}: {value}")?;
+        match superseded(&fields).filter(|_| change.view == "verdict") {
+            Some(word) => writeln!(out, "          {word}")?,
+            None => {
+                for (class, value) in fields.as_object().into_iter().flatten() {
+                    writeln!(out, "          {class}: {value}")?;
+                }
+            }
         }
     }
     out.flush()?;
     Ok(())
+}
+
+/// A word about an answer that would be otherwise now, as a person reads it: the newest one of its document.
+fn superseded(fields: &Value) -> Option<String> {
+    let newest = |class: &str| fields[class]["events"].as_array()?.last();
+    let (told, about) = (newest("placement")?, newest("reference")?);
+    let decides: Vec<&str> = told["decides"].as_array()?.iter().filter_map(Value::as_str).collect();
+    let because = match about["cause_position"].as_u64() {
+        Some(position) => format!("the event at position {position}"),
+        None => "other rules".into(),
+    };
+    let case = about["asked_for_case"].as_str().filter(|case| !case.is_empty());
+    Some(format!(
+        "your answer {} ({}{}) was {}, it is {} now{}; because of {because}; subject {}",
+        about["access_entry"],
+        about["asked_for_purpose"].as_str().unwrap_or("-"),
+        case.map(|case| format!(", case {case}")).unwrap_or_default(),
+        told["old_kind"].as_str()?,
+        told["new_kind"].as_str()?,
+        if decides.is_empty() { String::new() } else { format!(": {}", decides.join(", ")) },
+        about["subject_ref"].as_str()?,
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_about_an_answer_reads_as_a_sentence() {
+        let fields = json!({
+            "reference": { "events": [{ "access_entry": 17, "asked_for_purpose": "VERIFY_LEGALITY", "cause_position": 91, "subject_ref": "ab" }] },
+            "placement": { "events": [{ "old_kind": "PROCEDURAL", "new_kind": "NON_PROCEDURAL", "decides": ["R12 NOT_MET"] }] },
+        });
+        let expected = "your answer 17 (VERIFY_LEGALITY) was PROCEDURAL, it is NON_PROCEDURAL now: R12 NOT_MET; because of the event at \
+                        position 91; subject ab";
+        assert_eq!(superseded(&fields).as_deref(), Some(expected));
+        assert_eq!(superseded(&json!({ "reference": {} })), None);
+    }
 }

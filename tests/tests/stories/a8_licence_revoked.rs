@@ -111,6 +111,14 @@ async fn a8_whoever_got_the_old_answer_hears_that_it_is_otherwise_now() {
         message["fields"]["placement"]["events"][0]["old_kind"] == "INSUFFICIENT_EVIDENCE"
     });
 
+    // The word reads as a sentence.
+    let watched = world.cli("kbri-yangon", "desk", &["watch", "--nats", "--once", "--view", "verdict"]);
+    let watched = String::from_utf8_lossy(&watched.stdout).into_owned();
+    let sentence = format!(
+        "was PROCEDURAL, it is NON_PROCEDURAL now: R12 NOT_MET; because of the event at position {cause}"
+    );
+    assert!(watched.contains(&sentence), "{watched}");
+
     hub.expect_quiet();
     hub.stop();
     // What the hub recorded of its read models comes out the same from zero.

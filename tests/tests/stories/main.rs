@@ -7,4 +7,6 @@ mod a7_shelter_full;
 mod a8_licence_revoked;
 mod act;
 mod one_winner;
+mod path;
 mod scene;
+mod shared_picture;
