@@ -1,7 +1,10 @@
 //! The fold.
 
+use std::collections::BTreeMap;
+
 use jiff::civil::Date;
 use simpul_proto::nrm::{ClockAct, DecidedUnder, IdentificationResult, PersonRole, Stage};
+use simpul_proto::returns::DocumentState;
 
 use crate::{
     clock::{Clock, ClockBook},
@@ -27,8 +30,27 @@ pub struct Case {
     pub beds: Vec<Bed>,
     /// Deadlines that were missed, and who was told.
     pub breaches: Vec<Breach>,
+    /// Documents of journeys home, each as its holder has it now.
+    pub papers: Vec<Paper>,
     /// What did not fit.
     pub flags: Vec<Flag>,
+}
+
+/// A document of a journey home, of a person or of remains.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Paper {
+    /// Opaque id of the document's stream.
+    pub record: String,
+    /// `DEATH_CERTIFICATE`, `AIRWAY_BILL`, …
+    pub kind: String,
+    /// Agency or company that has it to give.
+    pub holder: String,
+    /// Whether it is there.
+    pub state: DocumentState,
+    /// Day of the newest event.
+    pub since: String,
+    /// The newest event.
+    pub position: u64,
 }
 
 /// A missed deadline, as the hub said it to one level of task forces.
@@ -247,6 +269,15 @@ impl Case {
         self.stages.last()
     }
 
+    /// Documents of a journey that are not there yet, by who has them to give.
+    pub fn papers_missing(&self) -> BTreeMap<&str, Vec<&Paper>> {
+        let mut missing: BTreeMap<&str, Vec<&Paper>> = BTreeMap::new();
+        for paper in self.papers.iter().filter(|paper| paper.state != DocumentState::InHand) {
+            missing.entry(&paper.holder).or_default().push(paper);
+        }
+        missing
+    }
+
     /// Roles that a person holds on a day. Several at once are normal.
     pub fn roles_on<'a>(&'a self, person: &'a str, day: &'a str) -> impl Iterator<Item = PersonRole> + 'a {
         let held = self.roles.iter().filter(move |role| role.person == person && role.from.as_str() <= day);
@@ -337,6 +368,17 @@ impl Case {
                 told: event.told.clone(),
                 position,
             }),
+            FactKind::JourneyDocumentRecorded(event) => {
+                self.papers.retain(|paper| paper.record != fact.record);
+                self.papers.push(Paper {
+                    record: fact.record.clone(),
+                    kind: event.kind.clone(),
+                    holder: event.holder.clone(),
+                    state: event.state(),
+                    since: event.recorded_on.clone(),
+                    position,
+                });
+            }
         }
     }
 

@@ -1,6 +1,6 @@
 //! What the fold reads: one event of a case, its payload typed.
 
-use simpul_proto::{hub, nrm, shelter};
+use simpul_proto::{hub, nrm, returns, shelter};
 
 /// One event of a case. Holds personal data: no `Debug`.
 pub struct Fact {
@@ -36,4 +36,5 @@ pub enum FactKind {
     BedOccupied(shelter::BedOccupied),
     BedVacated(shelter::BedVacated),
     ClockBreached(hub::ClockBreached),
+    JourneyDocumentRecorded(returns::JourneyDocumentRecorded),
 }

@@ -1,5 +1,6 @@
 //! `simpul case`: one case of the shared picture, cut to what this agency may see, as a page for whoever works on it.
 
+mod htcds;
 mod page;
 mod placements;
 
@@ -20,6 +21,8 @@ use crate::{
 pub enum Command {
     /// Show one case
     Show(Show),
+    /// Give one case in IOM's Human Trafficking Case Data Standard (HTCDS) 2.0, as JSON
+    Export(Show),
 }
 
 #[derive(Args)]
@@ -42,7 +45,10 @@ pub async fn run(
     json: bool,
     out: &mut dyn Write,
 ) -> anyhow::Result<ExitCode> {
-    let Command::Show(command) = command;
+    let (command, export) = match command {
+        Command::Show(command) => (command, false),
+        Command::Export(command) => (command, true),
+    };
     let official = connection.official()?;
     let hub = connection.connect().await?;
     let request = v1::GetCaseRequest {
@@ -52,10 +58,14 @@ pub async fn run(
         at_least_position: command.at_least,
     };
     let document = answer(PictureServiceClient::new(hub.channel.clone()).get_case(request).await)?;
-    if json {
+    if json && !export {
         return show(&hub, &document, json, out);
     }
     let fields = read(&hub, &document)?;
+    if export {
+        json_line(out, &htcds::record(&fields, document.position)?)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let asked = (command.reference.as_str(), command.purpose.as_str(), official.as_str());
     let beside = placements::steps(&hub, &fields, asked).await?;
     let foot = (document.r#ref.as_str(), document.position, &document.withheld[..], document.access_entry);

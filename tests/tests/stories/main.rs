@@ -2,11 +2,16 @@
 //! use. Every person is invented.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+mod a10_year_end;
+mod a3_leave;
+mod a4_two_roles;
+mod a5_death_at_sea;
 mod a6_cafe;
 mod a7_shelter_full;
 mod a8_licence_revoked;
 mod act;
 mod one_winner;
 mod path;
+mod placement;
 mod scene;
 mod shared_picture;

@@ -119,7 +119,19 @@ async fn a_case_worker_reads_one_persons_path_on_a_page() {
         let at = rest.find(next).unwrap_or_else(|| panic!("{next:?} does not come next in\n{read}"));
         rest = &rest[at + next.len()..];
     }
-    println!("{read}");
+    // The same in the standard that other countries' case systems read.
+    let export = ["case", "export", CASE, "--purpose", "ASSIST", "--at-least", &reached];
+    let record = world.cli_json("kbri-yangon", "desk", &export);
+    let person = &record["persons"][0];
+    assert_eq!((&record["standard"], &record["case"]["cas_Status"]), (&json!("HTCDS 2.0"), &json!("Active")));
+    assert_eq!(
+        (&person["prs_FirstName"], &person["vic_TraffickingStatus"]),
+        (&json!("SITI CONTOH"), &json!("ActualVictimOfTrafficking"))
+    );
+    assert_eq!(
+        person["vic_MethodsOfControl"],
+        json!(["ExcessiveWorkingHours", "Other", "WithholdsDocuments"])
+    );
     // The police read the same path without who she is in health and screening.
     let police = page(("polri", "INVESTIGATE"));
     assert!(police.contains("withheld by policy") && !police.contains("promise-broken"), "{police}");

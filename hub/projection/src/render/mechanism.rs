@@ -66,6 +66,13 @@ pub(super) fn mechanism(document: &mut Document, records: &[CaseRecord]) {
         });
         document.push(F::Reference, "beds", entry);
     }
+    for (holder, papers) in case.papers_missing() {
+        let missing = papers.iter().map(|paper| {
+            json!({ "kind": paper.kind, "state": paper.state.as_str_name(), "since": paper.since, "position": paper.position })
+        });
+        let entry = json!({ "holder": holder, "documents": missing.collect::<Vec<_>>() });
+        document.push(F::Reference, "papers_missing", entry);
+    }
     for flag in &case.flags {
         document.push(
             F::Reference,
@@ -165,6 +172,7 @@ fn kind(entry: &Entry) -> Option<FactKind> {
         "simpul.shelter.v1.BedOccupied" => typed(entry).map(FactKind::BedOccupied),
         "simpul.shelter.v1.BedVacated" => typed(entry).map(FactKind::BedVacated),
         "simpul.hub.v1.ClockBreached" => typed(entry).map(FactKind::ClockBreached),
+        "simpul.returns.v1.JourneyDocumentRecorded" => typed(entry).map(FactKind::JourneyDocumentRecorded),
         _ => None,
     }
 }

@@ -323,6 +323,14 @@ fn open(general: &Value, out: &mut dyn Write) -> anyhow::Result<()> {
             to.join(", ")
         ));
     }
+    for of_holder in list(&general["papers_missing"]) {
+        let papers = list(&of_holder["documents"]).iter();
+        let papers: Vec<_> =
+            papers.map(|paper| format!("{} ({})", word(paper, "kind"), word(paper, "state"))).collect();
+        let holder = word(of_holder, "holder");
+        lines
+            .push(format!("            dokumen kurang / documents missing, {holder}: {}", papers.join(", ")));
+    }
     for bed in
         list(&general["beds"]).iter().filter(|bed| bed["state"] == "HELD" || bed["state"] == "OCCUPIED")
     {
@@ -342,10 +350,10 @@ fn open(general: &Value, out: &mut dyn Write) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn list(value: &Value) -> &[Value] {
+pub fn list(value: &Value) -> &[Value] {
     value.as_array().map_or(&[], Vec::as_slice)
 }
 
-fn text(value: &Value) -> Option<&str> {
+pub fn text(value: &Value) -> Option<&str> {
     value.as_str().filter(|text| !text.is_empty())
 }
