@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 mod a10_year_end;
+mod a1_line_up;
+mod a2_ferry;
 mod a3_leave;
 mod a4_two_roles;
 mod a5_death_at_sea;

@@ -4,6 +4,7 @@
 //! row, and optionally `valid_at` and `ref`, the asker's own mark for the row, which never leaves this machine.
 
 use std::{
+    collections::HashMap,
     io::Write,
     path::{Path, PathBuf},
     process::ExitCode,
@@ -104,7 +105,7 @@ pub async fn run(
         answer(LegalityServiceClient::new(hub.channel).check_batch(stream::iter(requests)).await)?;
 
     let mut progress = Progress::start("checking");
-    let mut tally = Tally::default();
+    let (mut tally, mut seen) = (Tally::default(), Seen::default());
     for (done, row) in asked.iter().enumerate() {
         progress.at(done as u64, total, "rows");
         let told = match &row.subject {
@@ -125,8 +126,9 @@ pub async fn run(
                 }
             }
         };
-        tally.add(&told);
-        if json { told.json(row, out)? } else { told.line(row, out)? }
+        let twice = seen.before(&told, row.line);
+        tally.add(&told, twice.is_some());
+        if json { told.json(row, twice, out)? } else { told.line(row, twice, out)? }
     }
     let seconds = progress.seconds();
     drop(progress);
@@ -216,7 +218,8 @@ enum Told {
 }
 
 impl Told {
-    fn line(&self, row: &Asked, out: &mut dyn Write) -> anyhow::Result<()> {
+    /// `twice` is the line where the same person stands before.
+    fn line(&self, row: &Asked, twice: Option<u64>, out: &mut dyn Write) -> anyhow::Result<()> {
         let name = row.name();
         match self {
             Self::Fault { code, message, .. } => writeln!(out, "{name:<16} {code}: {message}")?,
@@ -228,7 +231,8 @@ impl Told {
                 let decides =
                     if decides.len() > 8 { "no placement on record".into() } else { decides.join(" ") };
                 let kind = verdict.kind().as_str_name();
-                let warnings = verdict.warnings.join(" ");
+                let twice = twice.map_or(String::new(), |line| format!(" SAME_AS_LINE_{line}"));
+                let warnings = verdict.warnings.join(" ") + &twice;
                 let line = format!("{name:<16} {kind:<22} {decides:<24} {warnings}");
                 writeln!(out, "{}", line.trim_end())?;
             }
@@ -236,8 +240,11 @@ impl Told {
         Ok(())
     }
 
-    fn json(&self, row: &Asked, out: &mut dyn Write) -> anyhow::Result<()> {
-        let place = json!({ "line": row.line, "ref": row.mark });
+    fn json(&self, row: &Asked, twice: Option<u64>, out: &mut dyn Write) -> anyhow::Result<()> {
+        let mut place = json!({ "line": row.line, "ref": row.mark });
+        if let Some(line) = twice {
+            place["same_as_line"] = line.into();
+        }
         let told = match self {
             Self::Fault { code, field, message } => {
                 json!({ "fault": { "code": code, "field": field, "message": message } })
@@ -255,14 +262,32 @@ impl Told {
     }
 }
 
+/// Who has been asked about, and in which line first: the same identifier, or another one that leads to the same placement.
+#[derive(Default)]
+struct Seen(HashMap<String, u64>);
+
+impl Seen {
+    fn before(&mut self, told: &Told, line: u64) -> Option<u64> {
+        let Told::Verdict(checked) = told else { return None };
+        let names = [&checked.verdict.subject_ref, &checked.verdict.placement_ref];
+        let known = names.iter().filter(|name| !name.is_empty()).find_map(|name| self.0.get(*name).copied());
+        for name in names.into_iter().filter(|name| !name.is_empty()) {
+            self.0.entry(name.clone()).or_insert(known.unwrap_or(line));
+        }
+        known
+    }
+}
+
 #[derive(Default)]
 struct Tally {
     kinds: std::collections::BTreeMap<&'static str, u64>,
     faults: u64,
+    twice: u64,
 }
 
 impl Tally {
-    fn add(&mut self, told: &Told) {
+    fn add(&mut self, told: &Told, twice: bool) {
+        self.twice += u64::from(twice);
         match told {
             Told::Verdict(checked) => {
                 *self.kinds.entry(checked.verdict.kind().as_str_name()).or_default() += 1
@@ -273,6 +298,9 @@ impl Tally {
 
     fn text(&self) -> String {
         let mut parts: Vec<_> = self.kinds.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+        if self.twice > 0 {
+            parts.push(format!("{} of them asked about twice", self.twice));
+        }
         if self.faults > 0 {
             parts.push(format!("{} without a verdict", self.faults));
         }
