@@ -71,6 +71,14 @@ pub fn check(config: &Config) -> anyhow::Result<()> {
 /// # Errors
 /// What is wrong, naming the key or the file; nothing is left running then.
 pub async fn start(config: Config) -> anyhow::Result<Hub> {
+    start_at(config, Arc::new(System)).await
+}
+
+/// The same by another clock: what a hub does days later.
+///
+/// # Errors
+/// As [`start`].
+pub async fn start_at(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<Hub> {
     // For the NATS client, which has no way to be told; another one that stands already is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let Material { log, access, verdict, producer, master, authority, bootstrap, tls, tiles_tls, witnesses } =
@@ -90,7 +98,6 @@ pub async fn start(config: Config) -> anyhow::Result<Hub> {
         metrics: metrics_listener.local_addr().context("the address of the metrics listener")?,
     };
     let (health, metrics) = (Health::new(), Metrics::new());
-    let clock: Arc<dyn Clock> = Arc::new(System);
 
     let log_config = config.log_config("log", config.log.origin.clone());
     let access_config = config.log_config("access", config.access_origin());

@@ -19,5 +19,5 @@ mod vitals;
 
 pub use config::{Config, Directory, Keys, Listen, Log, Nats, Projection, Publish, Tls, Witness};
 pub use folder::Addresses;
-pub use hub::{Hub, check, start};
+pub use hub::{Hub, check, start, start_at};
 pub use producer::{AGENCY, CONNECTOR};

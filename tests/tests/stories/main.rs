@@ -11,6 +11,7 @@ mod a5_death_at_sea;
 mod a6_cafe;
 mod a7_shelter_full;
 mod a8_licence_revoked;
+mod a9_link_cut;
 mod act;
 mod one_winner;
 mod path;
