@@ -1,6 +1,8 @@
 //! `simpul statistic`: what can be counted, and counts with their definition.
 
-use std::{io::Write, process::ExitCode};
+mod columns;
+
+use std::{io::Write, path::PathBuf, process::ExitCode};
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
@@ -55,6 +57,10 @@ pub struct Count {
     #[arg(long, conflicts_with = "json")]
     csv: bool,
 
+    /// Write a Parquet file with the same columns as --csv
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["json", "csv"])]
+    parquet: Option<PathBuf>,
+
     /// Why you ask
     #[arg(long, default_value = "STATISTICS")]
     purpose: String,
@@ -85,6 +91,16 @@ pub async fn run(
                 official,
             };
             let counted = answer(client.count(request).await)?;
+            if let Some(file) = asked.parquet {
+                columns::write(&counted, &file)?;
+                writeln!(
+                    out,
+                    "{}: {} rows",
+                    file.display(),
+                    counted.rows.len() + counted.total.iter().len()
+                )?;
+                return Ok(ExitCode::SUCCESS);
+            }
             match (json, asked.csv) {
                 (true, _) => json_line(out, &as_json(&counted)),
                 (false, true) => csv(&counted, out),
