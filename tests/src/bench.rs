@@ -20,3 +20,4 @@ pub mod servers;
 pub mod space;
 pub mod submit;
 pub mod versus;
+pub mod visibility;

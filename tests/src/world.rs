@@ -49,6 +49,14 @@ impl World {
         Self::make(None, Some(base), further_policies, demo_agencies())
     }
 
+    /// The same with NATS.
+    ///
+    /// # Panics
+    /// Where it cannot be made.
+    pub fn with_nats_in(base: &Path) -> Self {
+        Self::make(Some(free_port()), Some(base), "", demo_agencies())
+    }
+
     /// A realm with NATS, and with every kind of agency that the stories of `domain.md` §6.2 need.
     ///
     /// # Panics

@@ -15,6 +15,7 @@ use super::{
     measure::{Row, row},
     replay, space,
     submit::{self, Load, Source},
+    visibility,
 };
 use crate::World;
 
@@ -37,7 +38,7 @@ pub struct Plan {
     pub fold: u64,
     /// Whether to fold them once more and compare the digests.
     pub compare: bool,
-    /// Only `floors`, `submit`, `fold` or `legality`; all where empty.
+    /// Only `floors`, `submit`, `fold`, `legality` or `visibility`; all where empty.
     pub only: String,
 }
 
@@ -61,6 +62,9 @@ pub async fn run(plan: &Plan, mut each: impl FnMut(Row)) -> anyhow::Result<()> {
     }
     if wanted("legality") {
         checks(plan, &mut each).await?;
+    }
+    if wanted("visibility") {
+        each(visibility::run(&plan.folder, plan.time).await?);
     }
     Ok(())
 }

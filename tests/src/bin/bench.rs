@@ -48,7 +48,7 @@ struct Arguments {
     /// Events of one stream. Simpul makes a data key per stream, so 1 is its worst case; --peers reports that too.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
     events_per_stream: u64,
-    /// Of the plain run, only `floors`, `submit`, `fold` or `legality`.
+    /// Of the plain run, only `floors`, `submit`, `fold`, `legality` or `visibility`.
     #[arg(long, default_value = "")]
     only: String,
     /// Submission workloads of the plain run, for example `c1,16x100`; all without it.
