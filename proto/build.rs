@@ -33,6 +33,7 @@ const FILES: &[&str] = &[
     "simpul/coordination/v1/coordination.proto",
     "simpul/directory/v1/directory.proto",
     "simpul/hub/v1/hub_events.proto",
+    "simpul/erasure/v1/erasure.proto",
 ];
 
 /// Packages whose messages have no `Debug` at all: nobody prints a payload.

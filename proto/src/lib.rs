@@ -20,6 +20,8 @@ pub use generated::simpul::coordination::v1 as coordination;
 pub use generated::simpul::directory::v1 as directory;
 /// Payloads of the missions abroad, package `simpul.embassy.v1`.
 pub use generated::simpul::embassy::v1 as embassy;
+/// Package `simpul.erasure.v1`.
+pub use generated::simpul::erasure::v1 as erasure;
 /// Package `simpul.foreign.v1`.
 pub use generated::simpul::foreign::v1 as foreign;
 /// Package `simpul.health.v1`.

@@ -35,6 +35,7 @@ use crate::{
     frame::{FrameBuilder, FrameTrailer},
     head::Head,
     index::{self, EventEntry, FrozenIndex, LeafEntry, StreamKey},
+    keystore::KeyError,
     metrics,
     reader::Shared,
     schema::Schema,
@@ -223,6 +224,21 @@ impl Appender {
         Ok(Ticket { core: Arc::clone(core), leaf_index, first_position, done, driven: false })
     }
 
+    /// As [`Self::enqueue`], for a draft of one event that says that the keys of these streams are dead (KEY-1): nothing enqueued
+    /// behind it is sealed under them, and its receipt comes when they are destroyed.
+    ///
+    /// # Errors
+    /// As [`Self::enqueue`].
+    pub fn enqueue_erasing(&mut self, draft: Draft, streams: &[StreamName]) -> Result<Ticket, AppendError> {
+        let slots: Vec<u64> = self.read_index(|index| {
+            let heads = streams.iter().filter_map(|stream| index.head(&index::stream_key(stream)));
+            heads.map(|head| head.slot).filter(|slot| !self.core.shared.keystore.is_retired(*slot)).collect()
+        });
+        let (keystore, by) = (&Arc::clone(&self.core).shared.keystore, self.next_position);
+        keystore.retire(&slots, by);
+        self.enqueue(draft).inspect_err(|_| keystore.retire_not(by))
+    }
+
     /// Finds or takes a data key for every record and enters the draft into the indexes.
     fn index(&self, draft: &Draft) -> Result<Vec<(u64, Sealer)>, AppendError> {
         let keystore = &self.core.shared.keystore;
@@ -234,8 +250,15 @@ impl Appender {
         // Streams that this draft begins, by the number of their first record.
         let mut begun: HashMap<StreamKey, usize, foldhash::fast::RandomState> = HashMap::default();
         for (number, stream) in streams.iter().enumerate() {
-            let key = match (index.head(stream), begun.get(stream)) {
-                (Some(head), _) => (head.slot, keystore.key(head.slot).map_err(|error| key_error(&error))?),
+            let live = index.head(stream).map(|head| head.slot).filter(|slot| !keystore.is_retired(*slot));
+            let live = match live.map(|slot| (slot, keystore.key(slot))) {
+                // A tombstone whose execution is not in this log, which is older than its key file.
+                None | Some((_, Err(KeyError::Erased { .. }))) => None,
+                Some((slot, Ok(key))) => Some((slot, key)),
+                Some((_, Err(error))) => return Err(key_error(&error)),
+            };
+            let key = match (live, begun.get(stream)) {
+                (Some(live), _) => live,
                 (None, Some(first)) => keys[*first].clone(),
                 (None, None) => {
                     begun.insert(*stream, number);
@@ -453,6 +476,9 @@ impl Core {
             let mut disk = self.disk.lock().unwrap_or_else(PoisonError::into_inner);
             self.write_frame(&mut disk, &ready)
         };
+        // KEY-1: what died with this frame is destroyed before anybody can read the frame. Where that fails, the frame stands, no
+        // reader is served the keys, and the next start destroys them.
+        let outcome = outcome.and_then(|()| self.shared.keystore.bury(ready.committed.head.end.get()));
         let outcome = match outcome {
             Ok(()) => {
                 metrics::get().frames.inc();

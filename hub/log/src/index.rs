@@ -33,6 +33,7 @@ pub(crate) fn stream_key(stream: &StreamName) -> StreamKey {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct StreamHead {
     pub(crate) version: u64,
+    /// Of its newest event; another than that of older ones where those are erased.
     pub(crate) slot: u64,
     /// Position of its newest event.
     last: u64,
@@ -156,6 +157,7 @@ impl Index {
         let fresh = StreamHead { version: 0, slot: entry.slot, last: NONE };
         let head = self.heads.entry(entry.stream).or_insert(fresh);
         let previous = std::mem::replace(&mut head.last, entry.position);
+        head.slot = entry.slot;
         head.version += 1;
         self.active.push_event(entry, previous);
     }
@@ -183,6 +185,7 @@ impl Index {
         for part in sealed.streams() {
             let fresh = StreamHead { version: 0, slot: part.slot, last: NONE };
             let head = self.heads.entry(part.stream).or_insert(fresh);
+            head.slot = part.slot;
             head.version += part.events;
             head.last = part.last;
         }

@@ -9,15 +9,21 @@
 //! | 68 | 32 | its key commitment |
 //! | 100 | 4 | CRC-32C of the 100 bytes before |
 //! | 104 | 24 | zero |
+//!
+//! The row of a dead key is a tombstone: in place of the wrapped key the eight bytes `ERASED` and two zeros, the position of the
+//! execution (8), and zeros. The commitment stays, so that an erased record still says which key it was sealed under.
 
 use std::{
-    collections::VecDeque,
+    collections::{HashMap, VecDeque},
     io,
     path::Path,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use simpul_signing::seal::{DataKey, Sealer, WRAPPED_BYTES, WrapKey};
 use simpul_types::Digest;
 
@@ -33,6 +39,9 @@ const CACHED_KEYS_MAX: usize = 32_768;
 /// Keys made and flushed at once.
 const REFILL_KEYS: usize = 1_024;
 
+/// Where a live row has a wrapped key, which is never this but by a chance of 2^-400.
+const TOMBSTONE: &[u8; 8] = b"ERASED\0\0";
+
 pub(crate) struct Keystore {
     file: File,
     /// Absent where payloads stay sealed.
@@ -43,6 +52,33 @@ pub(crate) struct Keystore {
     /// Slot of the next row to be made; held while rows are made.
     next: Mutex<u64>,
     cache: Cache,
+    dead: Dead,
+}
+
+/// A key that an execution in the log says is dead.
+pub(crate) struct DeadKey {
+    pub(crate) slot: u64,
+    pub(crate) commitment: Digest,
+    /// Position of the execution.
+    pub(crate) by: u64,
+}
+
+/// Slots whose keys are dead, or will be once an execution that is queued is flushed. Read without a lock, on the way of every
+/// append and every read; copied whole by the few executions.
+#[derive(Default)]
+struct Dead {
+    /// Position of the execution, by slot.
+    by: ArcSwap<HashMap<u64, u64>>,
+    /// Executions before this position are flushed.
+    flushed: AtomicU64,
+    /// Slots of executions that are not, with their positions.
+    queued: Mutex<Vec<(u64, u64)>>,
+}
+
+impl Dead {
+    fn queued(&self) -> MutexGuard<'_, Vec<(u64, u64)>> {
+        self.queued.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Opened keys, each at the place that its slot's number gives, where a later one takes it. Without a lock: the writer must never
@@ -68,6 +104,13 @@ impl Cache {
     fn insert(&self, slot: u64, key: Sealer) {
         self.place(slot).store(Some(Arc::new((slot, key))));
     }
+
+    fn evict(&self, slot: u64) {
+        let place = self.place(slot);
+        if place.load().as_ref().is_some_and(|held| held.0 == slot) {
+            place.store(None);
+        }
+    }
 }
 
 /// Why a slot gave no key.
@@ -79,6 +122,12 @@ pub enum KeyError {
     /// The row is broken, or wrapped under another key-encryption key.
     #[error("slot {0} holds no key that this key-encryption key opens")]
     Slot(u64),
+    /// KEY-1: an execution in the log says that the key is dead.
+    #[error("erased by the event at position {by}")]
+    Erased {
+        /// Position of the execution.
+        by: u64,
+    },
     /// The log was opened without the key-encryption key.
     #[error("payloads stay sealed: the log was opened without its key-encryption key")]
     Sealed,
@@ -96,7 +145,8 @@ impl Keystore {
         let rows = file.size()? / ROW_BYTES;
         let used = used.unwrap_or(rows);
         let (pool, next, cache) = (Mutex::default(), Mutex::new(used), Cache::default());
-        let store = Self { file, wrap: Some(wrap), pool_size, pool, next, cache };
+        let dead = Dead::default();
+        let store = Self { file, wrap: Some(wrap), pool_size, pool, next, cache, dead };
         {
             let mut next = store.next.lock().unwrap_or_else(PoisonError::into_inner);
             let mut found = Vec::new();
@@ -129,7 +179,7 @@ impl Keystore {
     pub(crate) fn open_read_only(dir: &Path, wrap: Option<WrapKey>) -> Result<Self, KeyError> {
         let file = File::open(&dir.join("keys"))?;
         let (pool, next, cache) = (Mutex::default(), Mutex::new(u64::MAX), Cache::default());
-        Ok(Self { file, wrap, pool_size: 0, pool, next, cache })
+        Ok(Self { file, wrap, pool_size: 0, pool, next, cache, dead: Dead::default() })
     }
 
     fn pool(&self) -> MutexGuard<'_, VecDeque<(u64, Sealer)>> {
@@ -189,14 +239,122 @@ impl Keystore {
         }
     }
 
-    /// The key of a slot that is in use.
+    /// The key of a slot that is in use. The fence is asked before the cache (KEY-1).
     pub(crate) fn key(&self, slot: u64) -> Result<Sealer, KeyError> {
+        self.fenced(slot)?;
         if let Some(key) = self.cache.get(slot) {
             return Ok(key);
         }
         let key = self.load(slot)?;
         self.cache.insert(slot, key.clone());
+        // It may have died in between, and have been evicted before it was put there.
+        self.fenced(slot).inspect_err(|_| self.cache.evict(slot))?;
         Ok(key)
+    }
+
+    fn fenced(&self, slot: u64) -> Result<(), KeyError> {
+        self.erased_by(slot).map_or(Ok(()), |by| Err(KeyError::Erased { by }))
+    }
+
+    /// Position of the flushed execution that made a slot's key dead.
+    pub(crate) fn erased_by(&self, slot: u64) -> Option<u64> {
+        let by = self.dead.by.load().get(&slot).copied()?;
+        (by < self.dead.flushed.load(Ordering::Acquire)).then_some(by)
+    }
+
+    /// Whether nothing may be sealed under a slot's key any more: it is dead, or an execution of it is queued.
+    pub(crate) fn is_retired(&self, slot: u64) -> bool {
+        self.dead.by.load().contains_key(&slot)
+    }
+
+    /// An execution that gets this position is about to be queued.
+    pub(crate) fn retire(&self, slots: &[u64], by: u64) {
+        self.dead.queued().extend(slots.iter().map(|slot| (*slot, by)));
+        self.dead.by.rcu(|dead| {
+            let mut dead = HashMap::clone(dead);
+            slots.iter().for_each(|slot| _ = dead.entry(*slot).or_insert(by));
+            dead
+        });
+    }
+
+    /// It was not queued after all.
+    pub(crate) fn retire_not(&self, by: u64) {
+        self.dead.queued().retain(|(_, queued)| *queued != by);
+        self.dead.by.rcu(|dead| {
+            let mut dead = HashMap::clone(dead);
+            dead.retain(|_, queued| *queued != by);
+            dead
+        });
+    }
+
+    /// Everything before `end` is flushed: keys that died with it are served no more, and their rows are overwritten and
+    /// flushed when this returns.
+    pub(crate) fn bury(&self, end: u64) -> io::Result<()> {
+        let dying: Vec<(u64, u64)> = {
+            let mut queued = self.dead.queued();
+            if queued.is_empty() {
+                return Ok(());
+            }
+            queued.extract_if(.., |(_, by)| *by < end).collect()
+        };
+        self.dead.flushed.fetch_max(end, Ordering::Release);
+        point!("erase.dead");
+        for (slot, by) in &dying {
+            self.cache.evict(*slot);
+            self.destroy(*slot, *by, None)?;
+        }
+        point!("erase.overwritten");
+        if !dying.is_empty() {
+            self.file.sync_data()?;
+        }
+        point!("erase.flushed");
+        Ok(())
+    }
+
+    /// At start: all dead keys of a log that ends at `end`. With `destroy`, rows that still hold one are overwritten.
+    pub(crate) fn fence(&self, dead: Vec<DeadKey>, end: u64, destroy: bool) -> Result<(), KeyError> {
+        let mut by = HashMap::new();
+        let mut destroyed = 0_u64;
+        for key in dead {
+            // The first execution of a slot is the one that its row names.
+            if by.insert(key.slot, key.by).is_none() && destroy && !self.is_tombstone(key.slot)? {
+                self.destroy(key.slot, key.by, Some(key.commitment))?;
+                destroyed += 1;
+            }
+        }
+        if destroyed > 0 {
+            self.file.sync_data()?;
+            tracing::warn!(
+                keys = destroyed,
+                "the key file still held keys that the log says are dead; they are destroyed"
+            );
+        }
+        self.dead.by.store(Arc::new(by));
+        self.dead.flushed.store(end, Ordering::Release);
+        Ok(())
+    }
+
+    fn is_tombstone(&self, slot: u64) -> io::Result<bool> {
+        let mut row = [0; ROW_BYTES as usize];
+        match self.file.read_exact_at(&mut row, slot * ROW_BYTES) {
+            Ok(()) => Ok(read_row(&row).is_some_and(|row| row.slot == slot && row.erased_by.is_some())),
+            // A key file that is shorter than the log asks for.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Overwrites a row; the caller flushes.
+    fn destroy(&self, slot: u64, by: u64, commitment: Option<Digest>) -> io::Result<()> {
+        let commitment = match commitment {
+            Some(commitment) => commitment,
+            None => {
+                let mut row = [0; ROW_BYTES as usize];
+                self.file.read_exact_at(&mut row, slot * ROW_BYTES)?;
+                array_at(&row, 68)
+            }
+        };
+        self.file.write_all_at(&tombstone(slot, by, &commitment), slot * ROW_BYTES)
     }
 
     fn load(&self, slot: u64) -> Result<Sealer, KeyError> {
@@ -206,16 +364,43 @@ impl Keystore {
         if crc32c::crc32c(&row[..100]) != u32_at(&row, 100) || u64_at(&row, 0) != slot {
             return Err(KeyError::Slot(slot));
         }
+        if let Some(by) = tombstone_in(&row) {
+            return Err(KeyError::Erased { by });
+        }
         let wrap = self.wrap.as_ref().ok_or(KeyError::Sealed)?;
         let key = wrap.unwrap(slot, &wrapped).map_err(|_| KeyError::Slot(slot))?.sealer();
         if key.commitment() == array_at(&row, 68) { Ok(key) } else { Err(KeyError::Slot(slot)) }
     }
 }
 
-/// Slot and key commitment of a row whose every byte is as it was written; `None` where it is not.
-pub(crate) fn read_row(row: &[u8]) -> Option<(u64, Digest)> {
+/// A row as it says of itself.
+pub(crate) struct Row {
+    pub(crate) slot: u64,
+    pub(crate) commitment: Digest,
+    /// Position of the execution, where it is a tombstone.
+    pub(crate) erased_by: Option<u64>,
+}
+
+/// A row whose every byte is as it was written; `None` where it is not.
+pub(crate) fn read_row(row: &[u8]) -> Option<Row> {
     let whole = row.len() == ROW_BYTES as usize
         && crc32c::crc32c(&row[..100]) == u32_at(row, 100)
         && row[104..].iter().all(|byte| *byte == 0);
-    whole.then(|| (u64_at(row, 0), array_at(row, 68)))
+    whole.then(|| Row { slot: u64_at(row, 0), commitment: array_at(row, 68), erased_by: tombstone_in(row) })
+}
+
+fn tombstone_in(row: &[u8]) -> Option<u64> {
+    let marked = row[8..16] == TOMBSTONE[..] && row[24..68].iter().all(|byte| *byte == 0);
+    marked.then(|| u64_at(row, 16))
+}
+
+fn tombstone(slot: u64, by: u64, commitment: &Digest) -> [u8; ROW_BYTES as usize] {
+    let mut row = [0; ROW_BYTES as usize];
+    row[..8].copy_from_slice(&slot.to_le_bytes());
+    row[8..16].copy_from_slice(TOMBSTONE);
+    row[16..24].copy_from_slice(&by.to_le_bytes());
+    row[68..100].copy_from_slice(commitment);
+    let crc = crc32c::crc32c(&row[..100]);
+    row[100..104].copy_from_slice(&crc.to_le_bytes());
+    row
 }

@@ -5,7 +5,8 @@
 //!
 //! Invariants: LOG-1 positions are gapless and increase; LOG-2 no receipt before the flush that covers it; LOG-3 every
 //! checkpoint is consistent with all earlier ones, no receipt beyond the signed tree; LOG-4 one submission id, one
-//! digest, one receipt (with admission); LOG-5 nothing below the acknowledged head is ever truncated.
+//! digest, one receipt (with admission); LOG-5 nothing below the acknowledged head is ever truncated; KEY-1 a key that the
+//! log says is dead is never served again (`fence.rs`).
 
 mod append;
 pub mod backup;
@@ -14,6 +15,7 @@ mod config;
 mod damage;
 pub mod disk;
 mod draft;
+mod fence;
 mod frame;
 #[doc(hidden)]
 pub mod fuzz;
@@ -39,6 +41,7 @@ pub use damage::{Condition, Damage, ScrubProgress};
 #[cfg(feature = "faults")]
 pub use disk::{faults, trace};
 pub use draft::{AppendError, Assigned, Draft, RecordDraft, Ticket};
+pub use fence::FenceError;
 pub use frame::FrameFault;
 pub use head::Head;
 pub use keystore::KeyError;

@@ -11,13 +11,14 @@ use simpul_tlog::{
     note::NoteVerifier,
     stored::{self, HashReader},
 };
-use simpul_types::{Digest, EventId, LeafIndex, Position, Receipt, StreamName};
+use simpul_types::{Digest, EventId, LeafIndex, Position, Receipt, StreamName, erasure::Executed};
 use tokio::sync::watch;
 
 use crate::{
     damage::{Condition, Damage, Damages},
     disk::File,
     draft::AppendError,
+    fence::{self, FenceError},
     frame::{self, Frame, FrameFault, FrameParts, FrameRecord},
     head::Head,
     index::{self, Index},
@@ -115,6 +116,16 @@ pub enum ReadError {
     /// The hashes of the tree could not be read.
     #[error("tree file")]
     Tree(#[source] io::Error),
+}
+
+impl ReadError {
+    /// Position of the execution that erased what was to be read.
+    pub fn erased_by(&self) -> Option<Position> {
+        match self {
+            Self::Key(KeyError::Erased { by }) => Some(Position::new(*by)),
+            _ => None,
+        }
+    }
 }
 
 pub(crate) struct Shared {
@@ -458,6 +469,19 @@ impl Reader {
         let end = self.head().end.get();
         let index = self.shared.index.read().unwrap_or_else(PoisonError::into_inner);
         index.stream(&index::stream_key(stream), end).into_iter().map(Position::new).collect()
+    }
+
+    /// Position of the execution that made this event's key dead; `None` where nothing did.
+    pub fn erased_by(&self, event: &StoredEvent) -> Option<Position> {
+        self.shared.keystore.erased_by(event.slot).map(Position::new)
+    }
+
+    /// Executed erasures up to the acknowledged head, in order.
+    ///
+    /// # Errors
+    /// [`FenceError`] where one cannot be read.
+    pub fn executions(&self) -> Result<Vec<(Position, Executed)>, FenceError> {
+        fence::executions(self)
     }
 
     /// Position of an event that is acknowledged.

@@ -29,6 +29,7 @@ use crate::{
     config::{Config, Keys},
     damage::{Damage, Damages},
     disk::{self, File, point, seeded},
+    fence::{self, FenceError},
     frame::{Frame, FrameFault, FrameHeader, HEADER_BYTES},
     head::Head,
     index::{EventEntry, FrozenIndex, Index, LeafEntry, SealedIndex, stream_key},
@@ -84,6 +85,9 @@ pub enum OpenError {
     /// The data keys.
     #[error("data keys")]
     Keys(#[from] KeyError),
+    /// Which keys are dead.
+    #[error("erasures")]
+    Fence(#[source] Box<FenceError>),
     /// The signer's name is not the log's origin, or the log belongs to another origin.
     #[error("the log's origin is not `{0}`")]
     Origin(String),
@@ -171,11 +175,17 @@ pub fn open_with(
         epoch,
         open: None,
     };
+    let reader = Reader { shared: Arc::clone(&shared) };
+    // KEY-1: before anything is served or sealed.
+    if schema == Schema::Submissions {
+        fence::replay(&reader, true).map_err(|error| OpenError::Fence(Box::new(error)))?;
+    }
+    point!("open.fenced");
     let disk = Disk { commit, segment: active, offset };
-    let appender = Appender::start(config, Arc::clone(&shared), clock, build, disk)
+    let appender = Appender::start(config, shared, clock, build, disk)
         .map_err(io_error("starting the log's threads"))?;
     point!("open.ready");
-    Ok((appender, Reader { shared }))
+    Ok((appender, reader))
 }
 
 /// Opens a log for reading beside or without its writer; changes nothing. The head is what stands on disk now. Without
@@ -199,6 +209,9 @@ pub fn open_reader(
         // Only the writer can sign: this is the newest checkpoint it left, which may be a little behind the head.
         checkpoint: note,
     };
+    let wrap = wrap.into();
+    // Without the key-encryption key nothing is served, and the erasures cannot be read.
+    let fenced = schema == Schema::Submissions && wrap.is_some();
     let shared = Shared {
         dir: dir.to_path_buf(),
         schema,
@@ -207,11 +220,15 @@ pub fn open_reader(
         head: watch::channel(Arc::new(head)).0,
         tree: Mutex::new(tree),
         index: RwLock::new(index),
-        keystore: Keystore::open_read_only(dir, wrap.into())?,
+        keystore: Keystore::open_read_only(dir, wrap)?,
         damages: Mutex::new(damages),
         _lock: File::open(dir).map_err(io_error("opening the log's folder"))?,
     };
-    Ok(Reader { shared: Arc::new(shared) })
+    let reader = Reader { shared: Arc::new(shared) };
+    if fenced {
+        fence::replay(&reader, false).map_err(|error| OpenError::Fence(Box::new(error)))?;
+    }
+    Ok(reader)
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -5,6 +5,7 @@
 
 pub mod background;
 pub mod clock;
+pub mod erasure;
 pub mod header;
 pub mod id;
 pub mod identity;

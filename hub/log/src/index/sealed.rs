@@ -8,7 +8,7 @@
 //! | frames | offset (8), length (4), first leaf (8), first position (8) |
 //! | event ids, sorted | id (16), position less the first (4) |
 //! | submission ids, sorted | id (16), leaf less the first (4) |
-//! | streams, sorted | stream key (16), key slot (8), number of its first row in the next section (4) |
+//! | streams, sorted | stream key (16), key slot of its newest event (8), number of its first row in the next section (4) |
 //! | stream positions | position less the first (4), by stream in the order of the section before, ascending |
 //! | chains | length of the key (4), key, next number (8) |
 //!
@@ -53,6 +53,7 @@ pub(crate) struct SealedIndex {
 /// A stream's events in one segment.
 pub(super) struct StreamPart {
     pub(super) stream: StreamKey,
+    /// Of the newest.
     pub(super) slot: u64,
     /// How many.
     pub(super) events: u64,
@@ -80,7 +81,7 @@ impl FrozenIndex {
         placed.sort_unstable();
         let (mut streams, mut positions) = (Vec::new(), Vec::with_capacity(placed.len() * POSITION_ROW));
         for of_stream in placed.chunk_by(|one, next| one.0 == next.0) {
-            let (stream, _, slot) = of_stream[0];
+            let (stream, _, slot) = of_stream[of_stream.len() - 1];
             streams.extend_from_slice(&stream);
             streams.extend_from_slice(&slot.to_le_bytes());
             streams.extend_from_slice(&relative((positions.len() / POSITION_ROW) as u64).to_le_bytes());

@@ -401,9 +401,11 @@ impl<'a> Plan<'a> {
             let wanted =
                 self.slots.iter().find(|(known, _)| *known == slot).map(|(_, commitment)| *commitment);
             let row = self.source.key_row(slot)?;
-            let proved = row.as_deref().and_then(keystore::read_row).is_some_and(|(number, commitment)| {
-                number == slot && wanted.is_none_or(|wanted| wanted == commitment)
-            });
+            let proved = row.as_deref().and_then(keystore::read_row).is_some_and(
+                |keystore::Row { slot: number, commitment, .. }| {
+                    number == slot && wanted.is_none_or(|wanted| wanted == commitment)
+                },
+            );
             let mend = self.mend("keys", self.leaf..self.leaf, &format!("data key of slot {slot}"));
             match row.filter(|_| proved) {
                 Some(bytes) => {
@@ -464,7 +466,7 @@ fn bad_slots(path: &Path) -> io::Result<Vec<u64>> {
     let rows = disk::read_if_there(path)?.unwrap_or_default();
     let rows = rows.chunks(keystore::ROW_BYTES as usize).enumerate();
     Ok(rows
-        .filter(|(slot, row)| keystore::read_row(row).is_none_or(|(number, _)| number != *slot as u64))
+        .filter(|(slot, row)| keystore::read_row(row).is_none_or(|row| row.slot != *slot as u64))
         .map(|(slot, _)| slot as u64)
         .collect())
 }

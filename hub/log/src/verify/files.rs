@@ -134,7 +134,7 @@ fn key_faults(file: Option<Vec<u8>>, slots_end: u64) -> Vec<String> {
         return missing.into_iter().collect();
     };
     let rows: Vec<_> = bytes.chunks(keystore::ROW_BYTES as usize).collect();
-    let good = |slot: usize| keystore::read_row(rows[slot]).is_some_and(|(number, _)| number == slot as u64);
+    let good = |slot: usize| keystore::read_row(rows[slot]).is_some_and(|row| row.slot == slot as u64);
     let mut faults = Vec::new();
     if slots_end > rows.len() as u64 {
         faults.push(format!("the key file ends at slot {}, streams use {slots_end}", rows.len()));

@@ -12,12 +12,12 @@ use std::{
 use bytes::Bytes;
 use prost::Message;
 use simpul_log::{Appender, Commit, Config, Draft, Keys, LocalDisk, Reader, RecordDraft, Schema};
-use simpul_proto::v1;
+use simpul_proto::{erasure::ErasureExecuted, v1};
 use simpul_signing::{SigningKey, commitment, seal::WrapKey};
 use simpul_tlog::note::{NoteSigner, NoteVerifier};
 use simpul_types::{
     EventId, ExpectedVersion, Header, Leaf, LeafIndex, Position, Sender, Statement, StreamName, SubmissionId,
-    Timestamp, clock::System,
+    Timestamp, clock::System, erasure,
 };
 
 pub const ORIGIN: &str = "simpul.example/test";
@@ -71,15 +71,30 @@ fn sender() -> Sender {
     Sender { agency: "kp2mi".parse().unwrap(), connector: "sisko".parse().unwrap() }
 }
 
-/// The leaf is a real one, so that recovery can index it; its signature is not looked at here.
 pub fn draft(number: u64, events: usize) -> Draft {
-    let mut records = Vec::new();
-    for event in 0..events as u64 {
-        let (salt, payload) = (Bytes::from(vec![event as u8; 32]), Bytes::from(payload(number, event)));
+    let of = |event| (stream(number, event), Bytes::from(payload(number, event)));
+    draft_of(number, "simpul.registry.v1.PlacementRecorded", (0..events as u64).map(of).collect())
+}
+
+/// Says that the keys of these streams are dead.
+pub fn execution(number: u64, streams: &[StreamName]) -> Draft {
+    let executed = ErasureExecuted {
+        request: "0".repeat(32),
+        request_digest: "0".repeat(64),
+        streams: streams.iter().map(ToString::to_string).collect(),
+    };
+    draft_of(number, erasure::EXECUTED, vec![(erasure::register(), executed.encode_to_vec().into())])
+}
+
+/// The leaf is a real one, so that recovery can index it; its signature is not looked at here.
+fn draft_of(number: u64, event_type: &str, contents: Vec<(StreamName, Bytes)>) -> Draft {
+    let (mut records, events) = (Vec::new(), contents.len());
+    for (event, (stream, payload)) in contents.into_iter().enumerate() {
+        let (event, salt) = (event as u64, Bytes::from(vec![event as u8; 32]));
         let header = Header {
             event_id: event_id(number, event),
-            event_type: "simpul.registry.v1.PlacementRecorded".parse().unwrap(),
-            stream: stream(number, event),
+            event_type: event_type.parse().unwrap(),
+            stream,
             expected: ExpectedVersion::Any,
             occurred_at: Timestamp::from_us(1),
             purpose: "PLACEMENT".parse().unwrap(),
