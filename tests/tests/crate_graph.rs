@@ -16,13 +16,22 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("simpul-cases", &["simpul-proto"]),
     ("simpul-screening", &["simpul-proto"]),
     ("simpul-identity", &[]),
+    ("simpul-erasure", &["simpul-proto", "simpul-types"]),
     ("simpul-log", &["simpul-types", "simpul-tlog", "simpul-signing"]),
     // Oversight bodies run it; it knows notes and trees and nothing of the hub.
     ("simpul-witness", &["simpul-types", "simpul-tlog"]),
     (
         "simpul-audit",
         // The witness crate's client, for the cosignatures of published checkpoints.
-        &["simpul-proto", "simpul-types", "simpul-log", "simpul-tlog", "simpul-signing", "simpul-witness"],
+        &[
+            "simpul-proto",
+            "simpul-types",
+            "simpul-log",
+            "simpul-tlog",
+            "simpul-signing",
+            "simpul-erasure",
+            "simpul-witness",
+        ],
     ),
     (
         "simpul-admission",
@@ -35,6 +44,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "simpul-log",
             "simpul-audit",
             "simpul-cases",
+            "simpul-erasure",
             "simpul-screening",
         ],
     ),

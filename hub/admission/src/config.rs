@@ -2,6 +2,8 @@
 
 use std::{thread, time::Duration};
 
+use simpul_erasure::Rules;
+
 /// Configuration of admission; [`Config::default`] has the defaults.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -14,6 +16,8 @@ pub struct Config {
     pub judges_max: usize,
     /// How long attempts of unknown senders are counted before one line tells of them.
     pub unknown_window: Duration,
+    /// The least that a request for erasure has to ask for.
+    pub erasure: Rules,
 }
 
 impl Default for Config {
@@ -23,6 +27,7 @@ impl Default for Config {
             apart_events_min: 128,
             judges_max: thread::available_parallelism().map_or(2, usize::from),
             unknown_window: Duration::from_secs(60),
+            erasure: Rules::default(),
         }
     }
 }

@@ -8,6 +8,7 @@
 //! sequence            ─▶ SEQUENCE_GAP, SEQUENCE_FORK
 //! what may follow what ─▶ OUT_OF_ORDER               (`order`)
 //! stream versions     ─▶ WRONG_EXPECTED_VERSION
+//! erasure             ─▶ OUT_OF_ORDER, POLICY_DENIED; an execution makes its streams' keys dead (`erasure`)
 //! otherwise           ─▶ New         enqueued
 //! ```
 
@@ -17,6 +18,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use simpul_erasure::Rules;
 use simpul_log::{AppendError, Appender, Assigned, Draft, Reader, Ticket};
 use simpul_policy::{Directory, DirectoryError};
 use simpul_types::{
@@ -25,6 +27,7 @@ use simpul_types::{
 };
 
 use crate::{
+    erasure::Erasures,
     order::{self, Order},
     validate::Validated,
 };
@@ -39,6 +42,7 @@ struct State {
     /// on.
     ahead: Arc<Directory>,
     order: Order,
+    erasures: Erasures,
     reader: Reader,
 }
 
@@ -72,11 +76,15 @@ pub(crate) enum Passed {
 }
 
 impl Gate {
-    pub(crate) fn new(appender: Appender, reader: Reader, directory: Arc<Directory>) -> Self {
+    pub(crate) fn new(appender: Appender, reader: Reader, directory: Arc<Directory>, rules: Rules) -> Self {
+        let mut erasures = Erasures::new(rules);
+        // Where it fails, it is tried again, and told, when somebody wants to erase.
+        erasures.catch_up(&reader).ok();
         Self(Mutex::new(State {
             appender: Some(appender),
             ahead: directory,
             order: Order::default(),
+            erasures,
             reader,
         }))
     }
@@ -112,7 +120,7 @@ impl Gate {
         now: Timestamp,
     ) -> Result<Passed, Rejection> {
         let mut state = self.lock();
-        let State { appender, ahead, order, reader } = &mut *state;
+        let State { appender, ahead, order, erasures, reader } = &mut *state;
         let appender = appender.as_mut().ok_or_else(draining)?;
         let statement = &validated.submission().statement;
         if let Some(leaf) = appender.find_submission(&statement.submission_id) {
@@ -140,6 +148,7 @@ impl Gate {
         let agency = &statement.sender.agency;
         order.check(appender, reader, agency, events)?;
         check_versions(order, appender, reader, events)?;
+        let erased = erasures.check(appender, reader, validated.submission(), now)?;
         let directory = if validated.is_directory() {
             Some(Arc::new(apply(ahead, appender.end(), events)?))
         } else {
@@ -151,7 +160,11 @@ impl Gate {
         }
         let (agency, first) = (validated.submission().statement.sender.agency.clone(), appender.end());
         let ordered = order::ordered(&validated.submission().events);
-        let ticket = appender.enqueue(draft(validated)).map_err(refused)?;
+        let ticket = match erased {
+            Some(streams) => appender.enqueue_erasing(draft(validated), &streams),
+            None => appender.enqueue(draft(validated)),
+        };
+        let ticket = ticket.map_err(refused)?;
         order.note(reader, first, &agency, &ordered);
         if let Some(directory) = &directory {
             *ahead = Arc::clone(directory);

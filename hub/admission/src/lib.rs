@@ -18,6 +18,7 @@ mod authorize;
 mod config;
 mod decode;
 mod dedupe;
+mod erasure;
 mod fold;
 mod lane;
 pub mod metrics;
@@ -33,5 +34,6 @@ mod tests;
 
 pub use admission::{Admission, Outcome};
 pub use config::Config;
+pub use erasure::{RegisterError, read_register};
 pub use fold::{FoldError, fold_directory};
 pub use lane::Lane;

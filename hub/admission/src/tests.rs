@@ -2,6 +2,7 @@
 
 mod directory;
 mod duplicates;
+mod erasure;
 mod faults;
 mod fixture;
 mod lane;

@@ -4,7 +4,9 @@ use std::{collections::HashSet, sync::Arc};
 
 use simpul_log::RecordDraft;
 use simpul_policy::{AUTHORITY_AGENCY, AUTHORITY_CONNECTOR, Directory, EVENT_PACKAGE};
-use simpul_types::{Event, Header, Position, RejectReason, Rejection, Sender, Submission, Timestamp, limits};
+use simpul_types::{
+    Event, Header, Position, RejectReason, Rejection, Sender, Submission, Timestamp, erasure, limits,
+};
 
 use crate::{authorize, authorize::Authorized, payload, verify};
 
@@ -88,6 +90,7 @@ impl Authorized {
                     .at(format!("events[{index}].header.event_id")));
             }
             check_directory_stream(sender, header, index)?;
+            check_register_stream(header, index)?;
             let event_type = header.event_type.as_str();
             let checked = payload::check(event_type, payload)
                 .and_then(|()| payload::check_stream(event_type, payload, &header.stream));
@@ -118,4 +121,15 @@ fn check_directory_stream(sender: &Sender, header: &Header, index: usize) -> Res
     }
     let message = "streams `directory/…` hold directory events, written by the directory authority";
     Err(Rejection::new(RejectReason::PolicyDenied, message).at(format!("events[{index}].header.stream")))
+}
+
+/// Erasure events stand in their one register, and nothing else does: the log looks for executions there alone.
+fn check_register_stream(header: &Header, index: usize) -> Result<(), Rejection> {
+    let of_register = header.event_type.as_str().starts_with(erasure::EVENT_PACKAGE);
+    let in_register = header.stream.as_str() == erasure::REGISTER;
+    if of_register == in_register && in_register == (header.stream.source() == erasure::SOURCE) {
+        return Ok(());
+    }
+    let message = "the stream `erasure/register` holds erasure events, and no other stream does";
+    Err(Rejection::new(RejectReason::InvalidPayload, message).at(format!("events[{index}].header.stream")))
 }
