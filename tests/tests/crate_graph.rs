@@ -113,7 +113,15 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     (
         "simpul-audit-service",
-        &["simpul-proto", "simpul-types", "simpul-audit", "simpul-log", "simpul-policy", "simpul-signing"],
+        &[
+            "simpul-proto",
+            "simpul-types",
+            "simpul-audit",
+            "simpul-erasure",
+            "simpul-log",
+            "simpul-policy",
+            "simpul-signing",
+        ],
     ),
     (
         "simpul-directory-service",

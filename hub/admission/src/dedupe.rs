@@ -27,7 +27,7 @@ use simpul_types::{
 };
 
 use crate::{
-    erasure::Erasures,
+    erasure::Gatekeeper,
     order::{self, Order},
     validate::Validated,
 };
@@ -42,7 +42,7 @@ struct State {
     /// on.
     ahead: Arc<Directory>,
     order: Order,
-    erasures: Erasures,
+    erasures: Gatekeeper,
     reader: Reader,
 }
 
@@ -77,7 +77,7 @@ pub(crate) enum Passed {
 
 impl Gate {
     pub(crate) fn new(appender: Appender, reader: Reader, directory: Arc<Directory>, rules: Rules) -> Self {
-        let mut erasures = Erasures::new(rules);
+        let mut erasures = Gatekeeper::new(rules);
         // Where it fails, it is tried again, and told, when somebody wants to erase.
         erasures.catch_up(&reader).ok();
         Self(Mutex::new(State {

@@ -34,6 +34,5 @@ mod tests;
 
 pub use admission::{Admission, Outcome};
 pub use config::Config;
-pub use erasure::{RegisterError, read_register};
 pub use fold::{FoldError, fold_directory};
 pub use lane::Lane;

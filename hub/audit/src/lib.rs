@@ -9,6 +9,7 @@ pub mod access;
 pub mod backup;
 pub mod bundle;
 pub mod entries;
+pub mod erasures;
 pub mod gather;
 pub mod metrics;
 pub mod published;
@@ -20,6 +21,7 @@ pub mod verify;
 
 pub use access::{AccessDraft, AccessError, AccessLog};
 pub use entries::{Entries, EntryError, EntryFilter, entries};
+pub use erasures::{Erasures, RegisterError};
 pub use gather::{Gatherer, WitnessConfig};
 pub use published::{PublishConfig, Published, Publishing};
 pub use replay::{ReplayCounter, ReplaySummary};

@@ -7,6 +7,7 @@ use simpul_signing::{IndexKey, StateSealer, sha256};
 use simpul_types::Position;
 
 use crate::{
+    erase::{ERASING, Eraser},
     error::{OpenError, StateError},
     read::{ReadModels, Shared},
     runner::{self, Handle},
@@ -62,7 +63,8 @@ pub fn start(config: Config, reader: Reader, keys: StateKeys) -> Result<(ReadMod
     adopt(&state, &reader, &keys)?;
     let tracking = state.tracking()?;
     let shared = Arc::new(Shared::new(state, reader, &tracking));
-    let handle = runner::start(Arc::clone(&shared), config.batch_events_max)?;
+    let eraser = Eraser { keys, scratch: config.dir.join(ERASING) };
+    let handle = runner::start(Arc::clone(&shared), config.batch_events_max, eraser)?;
     Ok((ReadModels::new(shared), handle))
 }
 

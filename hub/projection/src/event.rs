@@ -58,6 +58,9 @@ pub enum Unreadable {
     /// The data key is gone or does not match.
     #[error("data key does not open the payload")]
     Key,
+    /// Its key is dead: folded as if it said nothing, which is no gap.
+    #[error("erased")]
+    Erased,
 }
 
 impl Payload {
@@ -127,7 +130,7 @@ impl Payload {
 
 /// Whether a payload does not open for good: its key is destroyed, or it is not the payload that was sealed.
 pub(crate) fn is_sealed(error: &ReadError) -> bool {
-    matches!(error, ReadError::Sealed(_) | ReadError::Key(KeyError::Slot(_)))
+    matches!(error, ReadError::Sealed(_) | ReadError::Key(KeyError::Slot(_) | KeyError::Erased { .. }))
 }
 
 /// Header and payload of a stored event, whole; `None` where it does not decode or open, for example because its key is

@@ -6,6 +6,7 @@ use simpul_types::Position;
 use crate::{
     ahead::OpenedLeaf,
     error::StateError,
+    event::Unreadable,
     feed::LeafChanges,
     key,
     overlay::Overlay,
@@ -68,6 +69,8 @@ impl Folder {
             assert_eq!(position.get(), batch.tracking.position, "PRJ-2: positions are folded without a hole");
             let outcome = match opened {
                 Ok(event) => projection::fold(&self.projections, &event, &mut batch.overlay)?,
+                // Its key is dead, whether the execution is folded already or comes later (`erase.rs`).
+                Err(fault) if fault.why == Unreadable::Erased => projection::Outcome::default(),
                 Err(fault) => {
                     let gap = Gap { event_type: fault.event_type, reason: fault.why.to_string() };
                     batch.overlay.put_row(&key::gap(position), &gap);

@@ -18,6 +18,7 @@ mod cases;
 mod config;
 mod directory;
 mod document;
+mod erase;
 mod error;
 mod event;
 mod feed;

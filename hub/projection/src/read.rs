@@ -140,6 +140,11 @@ impl Shared {
         *self.lost.lock().unwrap_or_else(PoisonError::into_inner) = lost;
     }
 
+    /// What was opened before an erasure is not kept.
+    pub(crate) fn forget_opened(&self) {
+        self.licences().clear();
+    }
+
     /// The thread is gone; only a restart helps.
     pub(crate) fn died(&self) {
         self.health().1 = Some("the projection thread panicked".into());

@@ -15,7 +15,7 @@ use crate::{
 
 /// Events in one commit; nobody reads beside it.
 const BATCH_EVENTS: usize = 4_096;
-const ROOM: Room = Room { cache_bytes: 64 << 20, memory_bytes: 32 << 20 };
+pub(crate) const ROOM: Room = Room { cache_bytes: 64 << 20, memory_bytes: 32 << 20 };
 
 /// What to rebuild.
 #[derive(Clone, Debug)]
@@ -74,7 +74,8 @@ pub fn stored_digest(dir: &Path, keys: &StateKeys) -> Result<StateDigest, StateE
     State::open(dir, ROOM, keys)?.digest(&|| true)
 }
 
-fn build(
+/// Folds the log from zero into an empty `state`, up to `until`.
+pub(crate) fn build(
     state: &State,
     reader: &Reader,
     keys: &StateKeys,

@@ -16,6 +16,7 @@ use tokio::sync::watch;
 
 use crate::{
     ahead::{self, OpenedLeaf},
+    erase::{self, Eraser},
     error::{OpenError, StateError},
     fold::{Batch, Folder},
     read::Shared,
@@ -56,12 +57,17 @@ impl Handle {
     }
 }
 
-pub(crate) fn start(shared: Arc<Shared>, batch_events_max: usize) -> Result<Handle, OpenError> {
+pub(crate) fn start(
+    shared: Arc<Shared>,
+    batch_events_max: usize,
+    eraser: Eraser,
+) -> Result<Handle, OpenError> {
     let (stop, stopped) = watch::channel(false);
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(OpenError::Thread)?;
     let runner = Runner {
         folder: Folder::new(),
+        eraser,
         heads: shared.reader.subscribe(),
         shared: Arc::clone(&shared),
         stopped,
@@ -94,6 +100,7 @@ impl Drop for Alarm {
 struct Runner {
     shared: Arc<Shared>,
     folder: Folder,
+    eraser: Eraser,
     heads: watch::Receiver<Arc<Head>>,
     stopped: watch::Receiver<bool>,
     batch_events_max: usize,
@@ -174,12 +181,31 @@ impl Runner {
     }
 
     /// Folds a leaf and commits a full batch; only between leaves, since the feed has one row per leaf.
-    fn fold(&self, leaf: OpenedLeaf, batch: &mut Batch<'_>) -> Result<(), StateError> {
+    fn fold<'a>(&'a self, leaf: OpenedLeaf, batch: &mut Batch<'a>) -> Result<(), StateError> {
         self.keep_pace();
+        if erase::is_execution(&leaf) {
+            return self.erase(leaf, batch);
+        }
         self.folder.leaf(leaf, batch)?;
         if batch.events >= self.batch_events_max {
             self.commit(batch)?;
         }
+        Ok(())
+    }
+
+    /// Folds an execution: what its streams left in the rows goes in the same batch.
+    fn erase<'a>(&'a self, leaf: OpenedLeaf, batch: &mut Batch<'a>) -> Result<(), StateError> {
+        let (state, reader) = (&self.shared.state, &self.shared.reader);
+        self.commit(batch)?;
+        if !erase::left_rows(state, reader, &leaf)? {
+            return self.folder.leaf(leaf, batch);
+        }
+        let (end, events) = (leaf.first_position.plus(leaf.events.len() as u64), leaf.events.len());
+        self.eraser.erase(state, reader, end)?;
+        self.shared.forget_opened();
+        *batch = Batch::new(state)?;
+        assert_eq!(batch.position(), end, "PRJ-2: the state goes on behind the execution");
+        self.shared.advanced(end, events, 0);
         Ok(())
     }
 

@@ -117,6 +117,11 @@ impl State {
         self.store.commit(rows)
     }
 
+    /// Writes rows that come with a tracking position of their own.
+    pub(crate) fn commit_rows(&self, rows: Rows) -> Result<(), StateError> {
+        self.store.commit(rows)
+    }
+
     /// Forgets changes whose whole leaf lies below `below`; returns from where on the feed is kept.
     pub(crate) fn trim_changes(&self, below: Position) -> Result<Position, StateError> {
         let kept = self.changes_from()?;

@@ -2,7 +2,7 @@
 
 use simpul_log::Reader;
 use simpul_projection::{Change, ChangeKey, ReadModels, ViewOfChange};
-use simpul_types::{Leaf, LeafIndex, Position};
+use simpul_types::{EventId, Header, Leaf, LeafIndex, Position, Timestamp};
 use tokio::sync::watch;
 
 /// Why the feed could not be read.
@@ -22,8 +22,19 @@ pub trait Feed: Send + Sync + 'static {
     fn subscribe(&self) -> watch::Receiver<Position>;
     /// The newest signed checkpoint; covers every change given so far.
     fn checkpoint(&self) -> String;
+    /// The event at a position, where its key is dead: its changes are in the feed no more. Blocking I/O.
+    fn erased(&self, position: Position) -> Result<Option<ErasedEvent>, FeedError>;
     /// Tells one log from another: the id of its first submission. `None` while it is empty.
     fn history(&self) -> Option<[u8; 16]>;
+}
+
+/// What is left to tell of an event whose key is dead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ErasedEvent {
+    /// Its id.
+    pub event_id: EventId,
+    /// When it happened, by its source.
+    pub occurred_at: Timestamp,
 }
 
 /// The feed of a hub.
@@ -47,6 +58,15 @@ impl Feed for HubFeed {
 
     fn checkpoint(&self) -> String {
         self.reader.head().checkpoint.clone()
+    }
+
+    fn erased(&self, position: Position) -> Result<Option<ErasedEvent>, FeedError> {
+        let event = self.reader.event(position)?;
+        if self.reader.erased_by(&event).is_none() {
+            return Ok(None);
+        }
+        let header = Header::decode(&event.header, "header").map_err(|rejection| rejection.to_string())?;
+        Ok(Some(ErasedEvent { event_id: header.event_id, occurred_at: header.occurred_at }))
     }
 
     fn history(&self) -> Option<[u8; 16]> {

@@ -24,7 +24,7 @@ mod streams;
 mod visibility;
 
 pub use config::{Config, ConfigError, NatsConfig};
-pub use feed::{Feed, FeedError};
+pub use feed::{ErasedEvent, Feed, FeedError};
 pub use metrics::Metrics;
 pub use nats_conf::{HUB_SPIFFE, NatsAgency, NatsConf, PAYLOAD_BYTES_MAX, nats_conf};
 pub use outbox::{Outbox, OutboxError, OutboxMessage};

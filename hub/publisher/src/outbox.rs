@@ -30,10 +30,12 @@ use sled::{Batch, Db};
 use tokio::sync::watch;
 
 use crate::{
-    feed::{Feed, FeedError},
+    feed::{ErasedEvent, Feed, FeedError},
     visibility::{ClassSet, Visibility},
 };
 
+/// Reference of a message whose event was erased: nobody knows any more which document it was about.
+const ERASED_REF: &str = "erased";
 /// Layout of keys and values; another one on disk is deleted and derived again.
 const LAYOUT: u8 = 2;
 /// Bytes of an entry.
@@ -54,7 +56,7 @@ pub struct OutboxMessage {
     pub view: View,
     /// Its opaque reference.
     pub r#ref: String,
-    /// CloudEvents type, for example `id.simpul.case.changed.v1`.
+    /// CloudEvents type, for example `id.simpul.case.changed.v1`; `….erased.v1` where the event was erased since.
     pub r#type: String,
     /// JSON object: one member per field class that the agency may see and that has content.
     pub json: String,
@@ -182,25 +184,36 @@ impl Outbox {
         let Some(first) = entries.first() else { return Ok(Vec::new()) };
         let checkpoint: Arc<str> = self.0.feed.checkpoint().into();
         let mut messages = Vec::with_capacity(entries.len());
-        let mut changes = self.0.feed.changes(first.key);
+        let mut changes = self.0.feed.changes(first.key).peekable();
         for entry in &entries {
             let mut skipped = 0;
+            // Changes of others are stepped over.
             let change = loop {
-                let Some(change) = changes.next() else { return Ok(messages) };
+                let Some(change) =
+                    changes.next_if(|change| !matches!(change, Ok(later) if later.key > entry.key))
+                else {
+                    break None;
+                };
                 let change = change.map_err(OutboxError::Feed)?;
                 if change.key == entry.key {
-                    break change;
-                }
-                if change.key > entry.key {
-                    return Err(OutboxError::Gone { position: entry.key.position, n: entry.key.n });
+                    break Some(change);
                 }
                 skipped += 1;
                 if skipped > SKIP_MAX {
-                    changes = self.0.feed.changes(entry.key);
+                    changes = self.0.feed.changes(entry.key).peekable();
                     skipped = 0;
                 }
             };
-            messages.push(entry.message(change, &checkpoint));
+            let (position, n) = (entry.key.position, entry.key.n);
+            messages.push(match change {
+                Some(change) => entry.message(change, &checkpoint),
+                None => match self.0.feed.erased(Position::new(position)).map_err(OutboxError::Feed)? {
+                    // The number stays taken: sequences are gapless.
+                    Some(erased) => entry.erased(erased, &checkpoint),
+                    None if changes.peek().is_none() => return Ok(messages),
+                    None => return Err(OutboxError::Gone { position, n }),
+                },
+            });
         }
         Ok(messages)
     }
@@ -370,6 +383,21 @@ impl Entry {
             view: *View::ALL.get(usize::from(bytes[10]))?,
             classes: ClassSet::from_bits(u16::from_be_bytes([bytes[11], bytes[12]])),
         })
+    }
+
+    /// What is sent in place of a change whose event was erased: that there was one.
+    fn erased(&self, event: ErasedEvent, checkpoint: &Arc<str>) -> OutboxMessage {
+        OutboxMessage {
+            sequence: self.sequence,
+            key: self.key,
+            view: self.view,
+            r#ref: ERASED_REF.into(),
+            r#type: format!("id.simpul.{}.erased.v1", self.view),
+            json: "{}".into(),
+            event_id: event.event_id,
+            occurred_at: event.occurred_at,
+            checkpoint: checkpoint.clone(),
+        }
     }
 
     /// The message, cut to the classes that were allowed when the change was derived.

@@ -4,6 +4,7 @@
 //! in the access log, answer. A refusal leaves its entry too. Nothing is decided here but that order; `gate.rs` keeps it.
 
 mod bundles;
+mod erasures;
 mod gate;
 mod hub_status;
 mod listing;
@@ -123,5 +124,12 @@ impl AuditService for AuditEdge {
         request: Request<v1::GetBundleRequest>,
     ) -> Result<Response<Self::GetBundleStream>, Status> {
         bundles::bundle(self, request).await
+    }
+
+    async fn list_erasures(
+        &self,
+        request: Request<v1::ListErasuresRequest>,
+    ) -> Result<Response<v1::ListErasuresResponse>, Status> {
+        erasures::list(self, request).await
     }
 }

@@ -3,8 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::{
-    audit, backup, case, connection::ConnectionArgs, directory, legality, made, person, screening, shelter,
-    statistic, submit, watch,
+    audit, backup, case, connection::ConnectionArgs, directory, erasure, legality, made, person, screening,
+    shelter, statistic, submit, watch,
 };
 
 /// Ask, submit, follow, administer and verify: the tool of the Simpul data-exchange hub.
@@ -58,6 +58,9 @@ pub enum Command {
     /// Prove that nothing was altered, dropped or reordered; see who looked at what
     #[command(subcommand)]
     Audit(audit::Command),
+    /// Records erased under dual control: request, approve, veto, execute, show
+    #[command(subcommand)]
+    Erasure(erasure::Command),
     /// Copies of a hub's data: make, check, restore
     #[command(subcommand)]
     Backup(backup::Command),

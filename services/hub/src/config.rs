@@ -5,6 +5,7 @@ use std::{fs, net::SocketAddr, path::Path, time::Duration};
 use anyhow::{Context, bail, ensure};
 use serde::{Deserialize, Serialize};
 use simpul_audit::PublishConfig;
+use simpul_erasure::Rules;
 use simpul_publisher::NatsConfig;
 use simpul_runtime::{ConfigPath, Telemetry};
 
@@ -34,9 +35,39 @@ pub struct Config {
     /// NATS; without it nothing is published, and everything else works.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nats: Option<Nats>,
+    /// What requests for erasure have to ask for at least.
+    #[serde(default)]
+    pub erasure: Erasure,
     /// Log lines.
     #[serde(default)]
     pub telemetry: Telemetry,
+}
+
+/// `[erasure]`: the least that a request has to ask for; what it asks for stands in it, signed.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Erasure {
+    /// Approvals by other agencies with other keys.
+    pub approvals_min: u32,
+    /// Seconds between the last approval and the execution.
+    pub cooling_off_s_min: u64,
+    /// Days that a request runs at most.
+    pub days_max: u64,
+}
+
+impl Default for Erasure {
+    fn default() -> Self {
+        let Rules { approvals_min, cooling_off_s_min, days_max } = Rules::default();
+        Self { approvals_min, cooling_off_s_min, days_max }
+    }
+}
+
+impl Erasure {
+    /// As admission takes it.
+    pub fn rules(&self) -> Rules {
+        let Self { approvals_min, cooling_off_s_min, days_max } = *self;
+        Rules { approvals_min, cooling_off_s_min, days_max }
+    }
 }
 
 /// `[listen]`
@@ -283,6 +314,8 @@ impl Config {
     /// Checks the values themselves; [`crate::material::Material::load`] checks the files they name.
     pub(crate) fn check(&self) -> anyhow::Result<()> {
         ensure!(!self.realm.is_empty(), "realm must not be empty");
+        ensure!(self.erasure.approvals_min > 0, "erasure.approvals_min must be at least 1");
+        ensure!(self.erasure.days_max > 0, "erasure.days_max must be at least 1");
         ensure!(self.listen.connections_max > 0, "listen.connections_max must be at least 1");
         ensure!(self.listen.tiles_connections_max > 0, "listen.tiles_connections_max must be at least 1");
         ensure!(

@@ -121,7 +121,7 @@ pub async fn start_at(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<H
     let (appender, reader, access, directory) = opened.await.context("opening the logs")??;
 
     let admission = Admission::start(
-        simpul_admission::Config::default(),
+        simpul_admission::Config { erasure: config.erasure.rules(), ..Default::default() },
         appender,
         reader.clone(),
         directory,

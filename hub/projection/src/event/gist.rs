@@ -193,6 +193,7 @@ pub(crate) fn open(
     };
     let opened = match reader.open_payload(stored) {
         Ok(opened) => Content::decode(&header.r#type, opened.payload),
+        Err(error) if error.erased_by().is_some() => Err(Unreadable::Erased),
         Err(error) if super::is_sealed(&error) => Err(Unreadable::Key),
         Err(error) => return Err(error),
     };

@@ -4,6 +4,7 @@
 
 mod cases;
 mod entries;
+mod erasure;
 mod feed;
 mod identity;
 mod persons;

@@ -12,6 +12,7 @@ use simpul_log::{Appender, Draft, Keys, Reader, RecordDraft, Schema};
 use simpul_projection::{Config, Handle, ReadModels, Rebuild, StateDigest, StateKeys, rebuild_digest};
 use simpul_proto::{
     embassy::{IntakeRecorded, ScreeningResult, ScreeningSubmitted, StayCategory},
+    erasure::ErasureExecuted,
     police::{CasePerson, CaseRole, CaseUpdated, JusticeStage, ReportType},
     registry::{
         Evidence, EvidenceKind, EvidenceResult, LicenceKind, LicenceRecorded, PlacementRecorded,
@@ -22,7 +23,9 @@ use simpul_proto::{
 use simpul_signing::{MasterKey, SigningKey, commitment};
 use simpul_tlog::note::NoteSigner;
 use simpul_types::{
-    EventId, ExpectedVersion, Header, IdSource, Leaf, Position, Sender, Statement, Timestamp, clock::System,
+    EventId, ExpectedVersion, Header, IdSource, Leaf, Position, Sender, Statement, StreamName, Timestamp,
+    clock::System,
+    erasure::{self, Executed},
 };
 
 const ORIGIN: &str = "simpul.example/projection-test";
@@ -63,8 +66,28 @@ impl TestLog {
         Self { dir, appender, reader, keys, sequence: 1, runtime }
     }
 
+    /// Executes an erasure of these streams.
+    pub fn erase(&mut self, streams: &[&str]) -> Position {
+        let executed = ErasureExecuted {
+            request: "0".repeat(32),
+            request_digest: "0".repeat(64),
+            streams: streams.iter().map(ToString::to_string).collect(),
+        };
+        let input = Input {
+            agency: "kp2mi",
+            stream: erasure::REGISTER.into(),
+            event_type: erasure::EXECUTED,
+            payload: executed.encode_to_vec(),
+        };
+        self.append_erasing(&[input], &Executed::decode(&executed.encode_to_vec()).unwrap().streams)
+    }
+
     /// One submission of these events; all of the first one's agency. Gives the position of the first.
     pub fn append(&mut self, inputs: &[Input]) -> Position {
+        self.append_erasing(inputs, &[])
+    }
+
+    fn append_erasing(&mut self, inputs: &[Input], erased: &[StreamName]) -> Position {
         let mut records = Vec::new();
         for input in inputs {
             let (salt, payload) = (Bytes::from(vec![1; 32]), Bytes::from(input.payload.clone()));
@@ -115,7 +138,7 @@ impl TestLog {
             leaf.encode()
         };
         let draft = Draft { submission_id, chain: None, records, leaf: Box::new(leaf) };
-        let ticket = self.appender.enqueue(draft).unwrap();
+        let ticket = self.appender.enqueue_erasing(draft, erased).unwrap();
         self.runtime.block_on(ticket).unwrap().first_position
     }
 

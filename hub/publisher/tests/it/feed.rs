@@ -7,19 +7,24 @@ use std::{
 
 use serde_json::json;
 use simpul_projection::{Change, ChangeKey, Document, ViewOfChange};
-use simpul_publisher::{Feed, FeedError, Sight, Visibility};
+use simpul_publisher::{ErasedEvent, Feed, FeedError, Sight, Visibility};
 use simpul_types::{AgencyCode, EventId, FieldClass, Position, Timestamp, View};
 use tokio::sync::watch;
 
 /// Changes kept in memory, in order.
 pub struct Script {
     changes: Mutex<Vec<Change>>,
+    erased: Mutex<Vec<Change>>,
     end: watch::Sender<Position>,
 }
 
 impl Script {
     pub fn new() -> Arc<Self> {
-        Arc::new(Self { changes: Mutex::default(), end: watch::channel(Position::ZERO).0 })
+        Arc::new(Self {
+            changes: Mutex::default(),
+            erased: Mutex::default(),
+            end: watch::channel(Position::ZERO).0,
+        })
     }
 
     /// Adds changes of cases, one per position from the present end on; the case of position p is `case-<p mod 7>`.
@@ -32,6 +37,13 @@ impl Script {
             classes.insert(FieldClass::Suspect, json!({ "suspects": position % 3 }));
             self.push(position, View::Case, &format!("case-{}", position % 7), classes);
         }
+    }
+
+    /// The change at a position goes, as an erasure makes it.
+    pub fn erase(&self, position: u64) {
+        let mut changes = self.changes.lock().unwrap();
+        let gone = changes.extract_if(.., |change| change.key.position == position);
+        self.erased.lock().unwrap().extend(gone);
     }
 
     /// Adds one change at the present end.
@@ -100,6 +112,12 @@ impl Feed for Script {
 
     fn checkpoint(&self) -> String {
         format!("simpul.example/test\n{}\nAAAA\n\n— simpul.example/test AAAA\n", self.end.borrow().get())
+    }
+
+    fn erased(&self, position: Position) -> Result<Option<ErasedEvent>, FeedError> {
+        let erased =
+            self.erased.lock().unwrap().iter().find(|change| change.key.position == position.get()).cloned();
+        Ok(erased.map(|Change { event_id, occurred_at, .. }| ErasedEvent { event_id, occurred_at }))
     }
 
     fn history(&self) -> Option<[u8; 16]> {

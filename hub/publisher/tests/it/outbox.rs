@@ -150,3 +150,20 @@ async fn what_is_for_one_agency_reaches_no_other_and_leaves_no_gap() {
     assert_eq!(seen("kp2mi"), [(1, "a".into()), (2, "c".into())]);
     handle.stop().await;
 }
+
+#[tokio::test]
+async fn what_was_erased_since_keeps_its_number_and_says_nothing() {
+    let (dir, feed) = (tempfile::tempdir().unwrap(), Script::new());
+    feed.cases(5);
+    let handle = start(dir.path(), &feed, 5).await;
+    feed.erase(2);
+    feed.erase(4);
+    let messages = handle.outbox().read(&agency("kp2mi"), 0, 1_000).unwrap();
+    assert_eq!(messages.iter().map(|message| message.sequence).collect::<Vec<_>>(), [1, 2, 3, 4, 5]);
+    for (position, message) in messages.iter().enumerate() {
+        let erased = [2, 4].contains(&position);
+        assert_eq!(message.r#type == "id.simpul.case.erased.v1", erased, "{position}");
+        assert_eq!(message.json == "{}" && message.r#ref == "erased", erased, "{position}");
+    }
+    handle.stop().await;
+}
