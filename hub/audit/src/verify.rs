@@ -16,6 +16,7 @@
 
 mod accesses;
 pub(crate) mod chain;
+mod erased;
 pub(crate) mod keyring;
 mod report;
 mod submissions;
@@ -30,8 +31,9 @@ use bytes::Bytes;
 use simpul_log::{Opened, ReadError, Reader, Schema, StoredEvent, StoredLeaf, verify as bytes_of};
 use simpul_signing::{MasterKey, seal::WrapKey};
 use simpul_tlog::{checkpoint, note::NoteVerifier};
+use simpul_types::Position;
 
-pub use report::{LogName, LogReport, VIOLATIONS_LISTED_MAX, VerifyReport, Violation};
+pub use report::{ErasureNote, LogName, LogReport, Payloads, VIOLATIONS_LISTED_MAX, VerifyReport, Violation};
 
 use accesses::Accesses;
 use keyring::KeyRing;
@@ -163,7 +165,10 @@ pub(crate) fn verify_data_with(
     let mut submissions = Submissions::new(ring);
     let mut both = MainJudge { submissions: &mut submissions, accesses: &mut accesses };
     let bytes = log.walk(&mut both, &mut findings, progress)?;
-    let main = LogReport { bytes, ..submissions.report.clone() };
+    let mut main = LogReport { bytes, ..submissions.report.clone() };
+    if let Some(reader) = &log.opener {
+        main.erasures = erased::executed(reader, &mut findings);
+    }
     note_backward(&mut findings, LogName::Main, submissions.backward());
     note_unchecked(&mut findings, &main);
     // Behind a violation the main log was not read, so nothing can be said about what the entries speak of.
@@ -283,11 +288,18 @@ pub(crate) fn verifier_key_of(
 /// Unseals an event. Implemented by a log's reader; the check of a folder without keys has none.
 pub(super) trait Open: Sync {
     fn open(&self, event: &StoredEvent) -> Result<Opened, ReadError>;
+
+    /// Position of the execution in this log that made the event's key dead.
+    fn erased_by(&self, event: &StoredEvent) -> Option<Position>;
 }
 
 impl Open for Reader {
     fn open(&self, event: &StoredEvent) -> Result<Opened, ReadError> {
         self.open_payload(event)
+    }
+
+    fn erased_by(&self, event: &StoredEvent) -> Option<Position> {
+        Reader::erased_by(self, event)
     }
 }
 

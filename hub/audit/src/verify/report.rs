@@ -82,6 +82,48 @@ pub struct LogReport {
     pub signatures_not_checked: u64,
     /// Payloads that were unsealed and compared with what their sender committed to.
     pub payloads_opened: u64,
+    /// Of the main log: what can be said of its payloads.
+    pub payloads: Payloads,
+    /// Of the main log: its executed erasures.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub erasures: Vec<ErasureNote>,
+}
+
+/// Payloads by what can be said of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Payloads {
+    /// READABLE: opened, and as its sender committed to it.
+    pub readable: u64,
+    /// SEALED: the verifier was given no key.
+    pub sealed: u64,
+    /// ERASED: an execution behind it in the log made its key dead.
+    pub erased: u64,
+    /// MISSING: neither; a violation.
+    pub missing: u64,
+}
+
+impl Payloads {
+    pub(super) fn add(&mut self, others: Self) {
+        self.readable += others.readable;
+        self.sealed += others.sealed;
+        self.erased += others.erased;
+        self.missing += others.missing;
+    }
+}
+
+/// One executed erasure.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ErasureNote {
+    /// Position of the execution.
+    pub position: u64,
+    /// Reference of the request.
+    pub request: String,
+    /// Who asked.
+    pub requested_by: String,
+    /// Who approved.
+    pub approved_by: Vec<String>,
+    /// What was erased.
+    pub streams: Vec<String>,
 }
 
 /// The whole outcome.

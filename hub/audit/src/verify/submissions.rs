@@ -1,7 +1,8 @@
 //! What every leaf of the main log must say, beyond being the bytes that the tree commits to.
 //!
 //! Invariants: LOG-1 positions and connector sequences without a gap · ADM-1 signed by a key that the directory had
-//! registered, headers under the signed root, payloads as committed, ciphertexts as the leaf seals them.
+//! registered, headers under the signed root, payloads as committed, ciphertexts as the leaf seals them · KEY-1 a payload that does
+//! not open is erased by an execution that stands behind it in the log, or it is missing.
 
 use std::{num::NonZero, sync::Arc, thread};
 
@@ -13,7 +14,7 @@ use super::{
     Open,
     chain::{LeafChain, signed_by},
     keyring::KeyRing,
-    report::{Finding, LogReport},
+    report::{Finding, LogReport, Payloads},
 };
 
 /// Below this many leaves one thread is faster than starting others.
@@ -46,10 +47,10 @@ impl Submissions {
     pub(super) fn check(&mut self, leaves: &[StoredLeaf], open: Option<&dyn Open>) -> Vec<Finding> {
         let mut findings = Vec::new();
         let jobs: Vec<_> = leaves.iter().filter_map(|leaf| self.place(leaf, open, &mut findings)).collect();
-        findings.extend(run(&jobs, open));
-        if open.is_some() {
-            self.report.payloads_opened += jobs.iter().map(|job| job.stored.events.len() as u64).sum::<u64>();
-        }
+        let (found, payloads) = run(&jobs, open);
+        findings.extend(found);
+        self.report.payloads_opened += payloads.readable + payloads.missing;
+        self.report.payloads.add(payloads);
         findings.sort_by_key(|finding| (finding.leaf, finding.position));
         findings
     }
@@ -99,35 +100,35 @@ impl Submissions {
 }
 
 /// Runs the jobs on all cores.
-fn run(jobs: &[Job<'_>], open: Option<&dyn Open>) -> Vec<Finding> {
+fn run(jobs: &[Job<'_>], open: Option<&dyn Open>) -> (Vec<Finding>, Payloads) {
     let cores = thread::available_parallelism().map_or(1, NonZero::get);
     let share = jobs.len().div_ceil(cores).max(LEAVES_PER_THREAD_MIN);
     if jobs.len() <= share {
         return judge_all(jobs, open);
     }
+    let (mut findings, mut payloads) = (Vec::new(), Payloads::default());
     thread::scope(|scope| {
         let threads: Vec<_> =
             jobs.chunks(share).map(|share| scope.spawn(move || judge_all(share, open))).collect();
-        threads
-            .into_iter()
-            .flat_map(|thread| match thread.join() {
-                Ok(findings) => findings,
-                Err(panic) => std::panic::resume_unwind(panic),
-            })
-            .collect()
-    })
+        for thread in threads {
+            let (found, counted) = thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            findings.extend(found);
+            payloads.add(counted);
+        }
+    });
+    (findings, payloads)
 }
 
-fn judge_all(jobs: &[Job<'_>], open: Option<&dyn Open>) -> Vec<Finding> {
-    let mut findings = Vec::new();
+fn judge_all(jobs: &[Job<'_>], open: Option<&dyn Open>) -> (Vec<Finding>, Payloads) {
+    let (mut findings, mut payloads) = (Vec::new(), Payloads::default());
     for job in jobs {
-        judge(job, open, &mut findings);
+        judge(job, open, &mut findings, &mut payloads);
     }
-    findings
+    (findings, payloads)
 }
 
 /// What a leaf and its events say by themselves.
-fn judge(job: &Job<'_>, open: Option<&dyn Open>, findings: &mut Vec<Finding>) {
+fn judge(job: &Job<'_>, open: Option<&dyn Open>, findings: &mut Vec<Finding>, payloads: &mut Payloads) {
     let Job { stored, leaf, key } = job;
     let mut finding = |position: Option<u64>, what: String| {
         findings.push(Finding::new(stored.index.get(), position, what));
@@ -159,14 +160,26 @@ fn judge(job: &Job<'_>, open: Option<&dyn Open>, findings: &mut Vec<Finding>) {
                 continue;
             }
         };
-        let Some(open) = open else { continue };
+        let Some(open) = open else {
+            payloads.sealed += 1;
+            continue;
+        };
         match open.open(event) {
             Ok(opened) => {
+                payloads.readable += 1;
                 if simpul_signing::commitment(&opened.salt, &opened.payload) != header.payload_commitment {
                     finding(position, "ADM-1: the payload does not match its commitment".into());
                 }
             }
-            Err(error) => finding(position, format!("the payload does not open: {error}")),
+            // By an execution in this log, not by what the key file says of itself.
+            Err(_) if open.erased_by(event).is_some() => payloads.erased += 1,
+            Err(error) => {
+                payloads.missing += 1;
+                finding(
+                    position,
+                    format!("MISSING: the payload does not open, and no execution erased it: {error}"),
+                );
+            }
         }
     }
 }

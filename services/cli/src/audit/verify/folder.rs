@@ -4,7 +4,7 @@
 use std::{io::Write, path::Path, process::ExitCode};
 
 use anyhow::{Context, bail, ensure};
-use simpul_audit::verify::{LogReport, VerifyOptions, VerifyReport, verify_data};
+use simpul_audit::verify::{LogReport, Payloads, VerifyOptions, VerifyReport, verify_data};
 use simpul_signing::MasterKey;
 use simpul_tlog::policy::Policy;
 
@@ -74,6 +74,21 @@ fn log(name: &str, report: &LogReport, out: &mut dyn Write) -> anyhow::Result<()
         "  {} checkpoint signatures and {} sender signatures hold, {} payloads opened, root {}",
         bytes.signatures, report.signatures_checked, report.payloads_opened, bytes.root
     )?;
+    if report.payloads != Payloads::default() {
+        let Payloads { readable, sealed, erased, missing } = report.payloads;
+        writeln!(
+            out,
+            "  payloads: {readable} READABLE, {sealed} SEALED, {erased} ERASED, {missing} MISSING"
+        )?;
+    }
+    for erasure in &report.erasures {
+        let (by, approved) = (&erasure.requested_by, erasure.approved_by.join(", "));
+        let (streams, position, request) = (erasure.streams.join(" "), erasure.position, &erasure.request);
+        writeln!(
+            out,
+            "  ERASED by the event at position {position}, request {request} of {by}, approved by {approved}: {streams}"
+        )?;
+    }
     Ok(())
 }
 

@@ -1,0 +1,120 @@
+//! A person is erased by three agencies: every event still verifies, and no byte of the payloads can be read from any copy.
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+use std::{fs, path::Path};
+
+use prost::Message;
+use serde_json::Value;
+use simpul_connector::EventDraft;
+use simpul_proto::{embassy, v1};
+use simpul_tests::{World, drafts};
+use simpul_types::Timestamp;
+
+const NAME: &str = "KANARI TERHAPUS";
+const NIK: &str = "3273014107950042";
+const CASE: &str = "KANARI-2026-0099";
+const SHELTER: &str = "Jalan Kenari Hilang 9";
+
+fn events() -> Vec<EventDraft> {
+    let person = || v1::PersonClaim {
+        nik: NIK.into(),
+        name: NAME.into(),
+        birth_date: "1995-07-01".into(),
+        ..Default::default()
+    };
+    let mut placement = drafts::placement(42, 0);
+    placement.person = Some(person());
+    let intake = embassy::IntakeRecorded {
+        intake_no: "IN-99".into(),
+        mission: "KBRI YANGON".into(),
+        case_ref: CASE.into(),
+        person: Some(person()),
+        stay_category: embassy::StayCategory::Worker.into(),
+        contact_date: "2026-10-01".into(),
+        shelter_address: SHELTER.into(),
+        ..Default::default()
+    };
+    let intake = EventDraft::new(
+        "simpul.embassy.v1.IntakeRecorded".parse().unwrap(),
+        "mission-intake/c99".parse().unwrap(),
+        Timestamp::from_us(1_790_000_000_000_000),
+        "ASSIST".parse().unwrap(),
+        intake.encode_to_vec().into(),
+    );
+    vec![drafts::draft(42, &placement), intake]
+}
+
+fn verify(world: &World, data: &Path) -> Value {
+    let master = world.realm.dir.join("hub/master.key");
+    let arguments =
+        ["audit", "verify", "--data", data.to_str().unwrap(), "--master-key", master.to_str().unwrap()];
+    let output = world.cli("kp2mi", "desk", &[&["--json"][..], &arguments[..]].concat());
+    serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn key_1_an_erased_person_is_read_from_no_copy_and_everything_still_verifies() {
+    let world = World::new();
+    world.configure(|config| format!("{config}\n[erasure]\napprovals_min = 2\ncooling_off_s_min = 0\n"));
+    let hub = world.hub();
+    let mut events = events();
+    let (intake, placement) = (events.pop().unwrap(), events.pop().unwrap());
+    let streams = [placement.stream.to_string(), intake.stream.to_string()];
+    world.client("kp2mi", "sisko").await.submit(vec![placement]).await.expect("accepted");
+    world.client("kbri-yangon", "forms").await.submit(vec![intake]).await.expect("accepted");
+    let case = ["case", "show", CASE, "--purpose", "ASSIST"];
+    assert!(world.cli_json("kbri-yangon", "desk", &case).to_string().contains(NAME));
+
+    let erasure = |agency: &str, arguments: &[&str]| {
+        let output = world.cli(agency, "desk", &[&["--json", "erasure"][..], arguments].concat());
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        if output.status.success() {
+            Ok(serde_json::from_slice::<Value>(&output.stdout).unwrap())
+        } else {
+            Err(text)
+        }
+    };
+    let ask = [
+        "request",
+        "--ground",
+        "subject-request",
+        "--article",
+        "UU 27/2022 pasal 8",
+        "--cooling-off-hours",
+        "0",
+    ];
+    let of = ["--stream", &streams[0], "--stream", &streams[1]];
+    let asked = erasure("kp2mi", &[&ask[..], &of[..]].concat()).unwrap();
+    let request = asked["request"].as_str().unwrap().to_owned();
+    assert!(erasure("kp2mi", &["approve", &request]).is_err(), "ERA-1");
+    erasure("polri", &["approve", &request]).unwrap();
+    assert!(erasure("kp2mi", &["execute", &request]).is_err(), "ERA-1: one approval of two");
+    erasure("kbri-yangon", &["approve", &request]).unwrap();
+    // A copy of everything from before the execution.
+    let backup_keys = fs::read(world.data().join("log/keys")).unwrap();
+    let executed = erasure("kp2mi", &["execute", &request]).unwrap();
+    let shown = erasure("kbri-yangon", &["show", &request]).unwrap();
+    assert_eq!((&shown["state"], &shown["executed_position"]), (&"EXECUTED".into(), &executed["position"]));
+    let check = ["legality", "check", "--purpose", "VERIFY_LEGALITY", "--nik", NIK];
+    let verdict = world.cli_json("kbri-yangon", "desk", &check).to_string();
+    assert!(verdict.contains("INSUFFICIENT_EVIDENCE"), "{verdict}");
+    let gone = world.cli("kbri-yangon", "desk", &case);
+    assert!(!String::from_utf8_lossy(&gone.stdout).contains(NAME));
+    hub.stop();
+
+    let report = verify(&world, &world.data());
+    assert_eq!(report["ok"], true, "{report}");
+    let payloads = &report["main"]["payloads"];
+    assert_eq!((payloads["erased"].as_u64(), payloads["missing"].as_u64()), (Some(2), Some(0)), "{report}");
+    assert_eq!(report["main"]["erasures"][0]["request"], request.as_str());
+
+    // The keys from before are put back: the hub destroys them again before it serves anything.
+    fs::write(world.data().join("log/keys"), &backup_keys).unwrap();
+    let hub = world.hub();
+    let gone = world.cli("kbri-yangon", "desk", &case);
+    assert!(!String::from_utf8_lossy(&gone.stdout).contains(NAME), "resurrected");
+    hub.stop();
+    assert_ne!(fs::read(world.data().join("log/keys")).unwrap(), backup_keys);
+    assert_eq!(verify(&world, &world.data())["main"]["payloads"]["erased"], 2);
+}
