@@ -42,10 +42,10 @@ impl From<std::io::Error> for FenceError {
     }
 }
 
-/// Executed erasures up to the acknowledged head, in order.
-pub(crate) fn executions(reader: &Reader) -> Result<Vec<(Position, Executed)>, FenceError> {
+/// Executed erasures from a position on, up to the acknowledged head, in order.
+pub(crate) fn executions(reader: &Reader, from: Position) -> Result<Vec<(Position, Executed)>, FenceError> {
     let mut executions = Vec::new();
-    for position in reader.stream(&erasure::register()) {
+    for position in reader.stream(&erasure::register()).into_iter().filter(|position| *position >= from) {
         let event = reader.event(position)?;
         let header =
             Header::decode(&event.header, "header").map_err(|_| FenceError::Header(position.get()))?;
@@ -62,7 +62,7 @@ pub(crate) fn executions(reader: &Reader) -> Result<Vec<(Position, Executed)>, F
 /// Learns which keys are dead, and with `destroy` overwrites those that are still there.
 pub(crate) fn replay(reader: &Reader, destroy: bool) -> Result<(), FenceError> {
     let mut dead = Vec::new();
-    for (by, executed) in executions(reader)? {
+    for (by, executed) in executions(reader, Position::ZERO)? {
         for stream in &executed.streams {
             for position in reader.stream(stream).into_iter().take_while(|position| *position < by) {
                 let event = reader.event(position)?;

@@ -476,12 +476,12 @@ impl Reader {
         self.shared.keystore.erased_by(event.slot).map(Position::new)
     }
 
-    /// Executed erasures up to the acknowledged head, in order.
+    /// Executed erasures from a position on, up to the acknowledged head, in order.
     ///
     /// # Errors
     /// [`FenceError`] where one cannot be read.
-    pub fn executions(&self) -> Result<Vec<(Position, Executed)>, FenceError> {
-        fence::executions(self)
+    pub fn executions(&self, from: Position) -> Result<Vec<(Position, Executed)>, FenceError> {
+        fence::executions(self, from)
     }
 
     /// Position of an event that is acknowledged.

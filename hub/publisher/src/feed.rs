@@ -1,5 +1,7 @@
 //! Where changes come from: the read models, and the log's head for the checkpoint.
 
+use std::collections::BTreeSet;
+
 use simpul_log::Reader;
 use simpul_projection::{Change, ChangeKey, ReadModels, ViewOfChange};
 use simpul_types::{EventId, Header, Leaf, LeafIndex, Position, Timestamp};
@@ -24,6 +26,8 @@ pub trait Feed: Send + Sync + 'static {
     fn checkpoint(&self) -> String;
     /// The event at a position, where its key is dead: its changes are in the feed no more. Blocking I/O.
     fn erased(&self, position: Position) -> Result<Option<ErasedEvent>, FeedError>;
+    /// Positions of the events erased by executions from a position on, and where to look next. Blocking I/O.
+    fn erasures(&self, from: Position) -> Result<(Position, BTreeSet<u64>), FeedError>;
     /// Tells one log from another: the id of its first submission. `None` while it is empty.
     fn history(&self) -> Option<[u8; 16]>;
 }
@@ -67,6 +71,15 @@ impl Feed for HubFeed {
         }
         let header = Header::decode(&event.header, "header").map_err(|rejection| rejection.to_string())?;
         Ok(Some(ErasedEvent { event_id: header.event_id, occurred_at: header.occurred_at }))
+    }
+
+    fn erasures(&self, from: Position) -> Result<(Position, BTreeSet<u64>), FeedError> {
+        let (end, mut erased) = (self.reader.head().end, BTreeSet::new());
+        for (by, executed) in self.reader.executions(from)? {
+            let events = executed.streams.iter().flat_map(|stream| self.reader.stream(stream));
+            erased.extend(events.filter(|position| *position < by).map(Position::get));
+        }
+        Ok((end, erased))
     }
 
     fn history(&self) -> Option<[u8; 16]> {

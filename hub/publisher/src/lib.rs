@@ -18,6 +18,7 @@ pub mod names;
 mod nats_conf;
 pub mod outbox;
 mod publish;
+mod purge;
 mod run;
 mod status;
 mod streams;

@@ -16,6 +16,7 @@
 //! | `m` ‖ length of agency (1) ‖ agency ‖ first sequence (8) | per entry: position (8) ‖ n (2) ‖ view (1) ‖ classes (2) |
 //! | `l` ‖ agency | last sequence (8) |
 //! | `p` ‖ agency | last sequence that NATS acknowledged (8) |
+//! | `e` ‖ agency | position from which on executed erasures are to be looked for (8) |
 
 use std::{
     collections::BTreeMap,
@@ -31,6 +32,7 @@ use tokio::sync::watch;
 
 use crate::{
     feed::{ErasedEvent, Feed, FeedError},
+    purge::Told,
     visibility::{ClassSet, Visibility},
 };
 
@@ -232,6 +234,37 @@ impl Outbox {
     /// Moves the number that NATS acknowledged; also backward, where the server lost messages.
     pub(crate) fn set_published(&self, agency: &AgencyCode, sequence: u64) -> Result<(), OutboxError> {
         self.0.db.insert(agency_key(b'p', agency), &sequence.to_be_bytes())?;
+        Ok(())
+    }
+
+    /// What executions have erased since the agency's streams were last purged, among the sequences up to `published`; `None`
+    /// where there was none. Blocking I/O.
+    pub(crate) fn erased_since(
+        &self,
+        agency: &AgencyCode,
+        published: u64,
+    ) -> Result<Option<Told>, OutboxError> {
+        let stored = self.0.db.get(agency_key(b'e', agency))?.and_then(|value| number(&value));
+        let from = Position::new(stored.unwrap_or(0));
+        let (next, erased) = self.0.feed.erasures(from).map_err(OutboxError::Feed)?;
+        if erased.is_empty() {
+            return Ok(None);
+        }
+        let (mut told, mut sequence) = (Vec::new(), 1);
+        while sequence <= published {
+            let entries = self.entries(agency, sequence, ROW_ENTRIES)?;
+            let Some(last) = entries.last() else { break };
+            sequence = last.sequence + 1;
+            let of_erased = entries.iter().filter(|entry| erased.contains(&entry.key.position));
+            told.extend(of_erased.map(|entry| (entry.sequence, entry.view)));
+        }
+        told.retain(|(sequence, _)| *sequence <= published);
+        Ok(Some((next, told)))
+    }
+
+    /// The agency's streams hold nothing of what executions before this position have erased.
+    pub(crate) fn set_purged(&self, agency: &AgencyCode, next: Position) -> Result<(), OutboxError> {
+        self.0.db.insert(agency_key(b'e', agency), &next.get().to_be_bytes())?;
         Ok(())
     }
 

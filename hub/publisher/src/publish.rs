@@ -31,6 +31,7 @@ use crate::{
     metrics::Metrics,
     names,
     outbox::{Outbox, OutboxError, OutboxMessage},
+    purge,
     status::{Connection, Status},
     streams,
 };
@@ -224,6 +225,7 @@ impl Publisher {
                 }
             }
             let Some(sent) = window.pop_front() else {
+                purge::purge(context, &self.outbox, agency, next - 1, stream_sequence).await?;
                 self.recovered(agency);
                 tokio::select! {
                     () = self.stopping.cancelled() => return Ok(()),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_nats::jetstream::{
     Context,
-    stream::{Config, Source, StorageType, Stream},
+    stream::{Config, RawMessageErrorKind, Source, StorageType, Stream},
 };
 use simpul_types::{AgencyCode, View};
 
@@ -55,9 +55,16 @@ async fn standing(stream: &Stream) -> Result<Standing, PublishError> {
     if state.messages == 0 {
         return Ok(Standing { stream_sequence, last: None });
     }
-    let raw = stream.get_raw_message(stream_sequence).await;
-    let raw =
-        raw.map_err(|error| PublishError::Stream { what: "read the last message", source: error.into() })?;
+    let raw = match stream.get_raw_message(stream_sequence).await {
+        Ok(raw) => raw,
+        // It left with its document, when that was erased (`purge.rs`).
+        Err(error) if error.kind() == RawMessageErrorKind::NoMessageFound => {
+            return Ok(Standing { stream_sequence, last: None });
+        }
+        Err(error) => {
+            return Err(PublishError::Stream { what: "read the last message", source: error.into() });
+        }
+    };
     let header = |name| raw.headers.get(name).and_then(|value| cloud_event::decode(value.as_str()));
     let sequence = header(cloud_event::SEQUENCE).and_then(|digits| digits.parse().ok());
     match (sequence, header(cloud_event::ID)) {

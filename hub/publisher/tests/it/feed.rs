@@ -1,7 +1,7 @@
 //! A feed of changes that the tests write, and what agencies may see of it.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex},
 };
 
@@ -15,6 +15,8 @@ use tokio::sync::watch;
 pub struct Script {
     changes: Mutex<Vec<Change>>,
     erased: Mutex<Vec<Change>>,
+    /// Executions, each with the position of the event that it erased.
+    executed: Mutex<Vec<(u64, u64)>>,
     end: watch::Sender<Position>,
 }
 
@@ -23,6 +25,7 @@ impl Script {
         Arc::new(Self {
             changes: Mutex::default(),
             erased: Mutex::default(),
+            executed: Mutex::default(),
             end: watch::channel(Position::ZERO).0,
         })
     }
@@ -44,6 +47,14 @@ impl Script {
         let mut changes = self.changes.lock().unwrap();
         let gone = changes.extract_if(.., |change| change.key.position == position);
         self.erased.lock().unwrap().extend(gone);
+    }
+
+    /// An execution at the present end erases the event at a position.
+    pub fn execute(&self, erased: u64) {
+        let by = self.end.borrow().get();
+        self.executed.lock().unwrap().push((by, erased));
+        self.erase(erased);
+        self.one(View::Licence, "execution", &[(FieldClass::Reference, json!("executed"))]);
     }
 
     /// Adds one change at the present end.
@@ -118,6 +129,12 @@ impl Feed for Script {
         let erased =
             self.erased.lock().unwrap().iter().find(|change| change.key.position == position.get()).cloned();
         Ok(erased.map(|Change { event_id, occurred_at, .. }| ErasedEvent { event_id, occurred_at }))
+    }
+
+    fn erasures(&self, from: Position) -> Result<(Position, BTreeSet<u64>), FeedError> {
+        let executed = self.executed.lock().unwrap();
+        let erased = executed.iter().filter(|(by, _)| *by >= from.get()).map(|(_, erased)| *erased).collect();
+        Ok((*self.end.borrow(), erased))
     }
 
     fn history(&self) -> Option<[u8; 16]> {

@@ -211,3 +211,37 @@ async fn a_document_that_does_not_fit_is_announced_without_its_body() {
     assert_eq!(messages[1].body["reference"], "small");
     handle.stop().await;
 }
+
+#[tokio::test]
+async fn documents_of_an_erased_event_leave_the_stream_and_the_last_values_and_publishing_goes_on() {
+    let (nats, dir, feed) = (Nats::start(), tempfile::tempdir().unwrap(), Script::new());
+    feed.cases(10);
+    let handle = start(&nats, dir.path(), &feed);
+    published(&handle, "kp2mi", 10).await;
+    // Case 2 was told of at positions 2 and 9, the last message for polri; the execution shows to kp2mi alone.
+    feed.execute(2);
+    published(&handle, "kp2mi", 11).await;
+    let client = nats.client("polri").await.unwrap();
+    let context = async_nats::jetstream::new(client);
+    let waiting = async {
+        loop {
+            let mut changes = context.get_stream("SIMPUL_POLRI").await.unwrap();
+            let mut last = context.get_stream("SIMPUL_POLRI_CASE_LAST").await.unwrap();
+            let state = |info: &async_nats::jetstream::stream::Info| info.state.messages;
+            let counts = (state(changes.info().await.unwrap()), state(last.info().await.unwrap()));
+            if counts == (8, 6) {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, waiting).await.expect("purged in time");
+    // Both ends: the stream ends with a hole for polri, and a restarted hub goes on behind it.
+    handle.stop().await;
+    let handle = start(&nats, dir.path(), &feed);
+    feed.cases(1);
+    published(&handle, "polri", 11).await;
+    let sequences: Vec<_> = nats.messages("polri", 9).await.iter().map(Got::sequence).collect();
+    assert_eq!(sequences, [1, 2, 4, 5, 6, 7, 8, 9, 11]);
+    handle.stop().await;
+}
