@@ -3,7 +3,6 @@
 use data_encoding::HEXLOWER;
 use simpul_audit::Erasures;
 use simpul_erasure::{Request as Asked, Stage};
-use simpul_policy::Action;
 use simpul_proto::v1::{self, ErasureState};
 use tonic::{Request, Response, Status};
 
@@ -18,7 +17,7 @@ pub(crate) async fn list(
 ) -> Result<Response<v1::ListErasuresResponse>, Status> {
     let asked = request.get_ref();
     let visit = edge.gate.enter(&request, "audit.erasures", &asked.official, Some(&asked.purpose))?;
-    let decision = edge.gate.allow(&visit, Action::View, INTEGRITY).await?;
+    let decision = edge.gate.allow_references(&visit, INTEGRITY).await?;
     let (reader, position, wanted) = (edge.reader.clone(), edge.reader.head().end, asked.request.clone());
     let read = tokio::task::spawn_blocking(move || {
         Erasures::read(&reader).map(|erasures| {

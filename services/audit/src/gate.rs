@@ -92,7 +92,22 @@ impl Gate {
         action: Action,
         resource: &str,
     ) -> Result<Decision, Status> {
-        let decision = visit.decide(action, resource);
+        self.settle(visit, action, resource, visit.decide(action, resource)).await
+    }
+
+    /// Asks policy whether the references of a view may be seen.
+    pub(crate) async fn allow_references(&self, visit: &Visit, view: &str) -> Result<Decision, Status> {
+        let decision = visit.decide_class(Action::View, view, Some(FieldClass::Reference));
+        self.settle(visit, Action::View, view, decision).await
+    }
+
+    async fn settle(
+        &self,
+        visit: &Visit,
+        action: Action,
+        resource: &str,
+        decision: Decision,
+    ) -> Result<Decision, Status> {
         if decision.allowed {
             return Ok(decision);
         }
@@ -141,11 +156,15 @@ impl Visit {
     }
 
     pub(crate) fn decide(&self, action: Action, resource: &str) -> Decision {
+        self.decide_class(action, resource, None)
+    }
+
+    fn decide_class(&self, action: Action, resource: &str, field_class: Option<FieldClass>) -> Decision {
         self.directory.decide(&Ask {
             agency: &self.caller.sender.agency,
             action,
             resource,
-            field_class: None,
+            field_class,
             purpose: self.purpose.as_ref(),
         })
     }
