@@ -1,7 +1,11 @@
 //! A person is erased by three agencies: every event still verifies, and no byte of the payloads can be read from any copy.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use prost::Message;
 use serde_json::Value;
@@ -13,6 +17,7 @@ use simpul_types::Timestamp;
 const NAME: &str = "KANARI TERHAPUS";
 const NIK: &str = "3273014107950042";
 const CASE: &str = "KANARI-2026-0099";
+const PATIENCE: Duration = Duration::from_secs(30);
 const SHELTER: &str = "Jalan Kenari Hilang 9";
 
 fn events() -> Vec<EventDraft> {
@@ -55,7 +60,8 @@ fn verify(world: &World, data: &Path) -> Value {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn key_1_an_erased_person_is_read_from_no_copy_and_everything_still_verifies() {
-    let world = World::new();
+    let world = World::with_nats();
+    let nats = world.nats();
     world.configure(|config| format!("{config}\n[erasure]\napprovals_min = 2\ncooling_off_s_min = 0\n"));
     let hub = world.hub();
     let mut events = events();
@@ -91,7 +97,18 @@ async fn key_1_an_erased_person_is_read_from_no_copy_and_everything_still_verifi
     erasure("polri", &["approve", &request]).unwrap();
     assert!(erasure("kp2mi", &["execute", &request]).is_err(), "ERA-1: one approval of two");
     erasure("kbri-yangon", &["approve", &request]).unwrap();
-    // A copy of everything from before the execution.
+    let on_nats = |wanted: bool| {
+        let start = Instant::now();
+        loop {
+            let seen = world.cli("kp2mi", "desk", &["watch", "--nats", "--once", "--json"]).stdout;
+            if String::from_utf8_lossy(&seen).contains(NAME) == wanted {
+                break;
+            }
+            assert!(start.elapsed() < PATIENCE, "on NATS: {}", !wanted);
+        }
+    };
+    on_nats(true);
+    // A copy of the keys from before the execution.
     let backup_keys = fs::read(world.data().join("log/keys")).unwrap();
     let executed = erasure("kp2mi", &["execute", &request]).unwrap();
     let shown = erasure("kbri-yangon", &["show", &request]).unwrap();
@@ -101,7 +118,9 @@ async fn key_1_an_erased_person_is_read_from_no_copy_and_everything_still_verifi
     assert!(verdict.contains("INSUFFICIENT_EVIDENCE"), "{verdict}");
     let gone = world.cli("kbri-yangon", "desk", &case);
     assert!(!String::from_utf8_lossy(&gone.stdout).contains(NAME));
+    on_nats(false);
     hub.stop();
+    nats.stop();
 
     let report = verify(&world, &world.data());
     assert_eq!(report["ok"], true, "{report}");
