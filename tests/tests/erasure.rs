@@ -136,4 +136,14 @@ async fn key_1_an_erased_person_is_read_from_no_copy_and_everything_still_verifi
     hub.stop();
     assert_ne!(fs::read(world.data().join("log/keys")).unwrap(), backup_keys);
     assert_eq!(verify(&world, &world.data())["main"]["payloads"]["erased"], 2);
+    let (data, master) = (world.data(), world.realm.dir.join("hub/master.key"));
+    let replay =
+        ["audit", "replay", "--data", data.to_str().unwrap(), "--master-key", master.to_str().unwrap()];
+    let compared = world.cli("kp2mi", "desk", &[&replay[..], &["--compare"]].concat());
+    let text = String::from_utf8_lossy(&compared.stdout).into_owned();
+    assert!(
+        compared.status.success() && text.contains("equal"),
+        "PRJ-2: {text} {}",
+        String::from_utf8_lossy(&compared.stderr)
+    );
 }

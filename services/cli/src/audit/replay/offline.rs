@@ -45,6 +45,7 @@ pub fn run(command: &Replay, data: &Path, json: bool, out: &mut dyn Write) -> an
                 "hub": HEXLOWER.encode(&compared.hub), "rebuilt": HEXLOWER.encode(&compared.rebuilt),
                 "seconds": compared.seconds, "recorded": compared.recorded,
                 "differs_at": compared.differs_at,
+                "not_comparable": compared.not_comparable,
             })
         });
         json_line(out, &json!({ "summary": summary, "compare": compared }))?;
@@ -91,7 +92,9 @@ struct Compared {
     seconds: f64,
     /// Digests in the log that were taken again.
     recorded: usize,
-    /// The first of them that came out otherwise.
+    /// Digests recorded before the newest erasure, which no rebuild can make again.
+    not_comparable: usize,
+    /// The first of those taken again that came out otherwise.
     differs_at: Option<Position>,
 }
 
@@ -128,7 +131,18 @@ fn compare(reader: &Reader, data: &Path, master: &MasterKey) -> anyhow::Result<C
     // The copy is sealed under a key of its own: the digest is over rows in clear, and no nonce is used twice.
     let own = keys(MasterKey::generate().state_key("compare"));
     let mut progress = Progress::start("rebuild");
-    let rebuild = Rebuild { recorded: recorded(reader, live.position)?, ..Rebuild::of(&live, &scratch) };
+    let erased = reader.executions(Position::ZERO)?.last().map(|(position, _)| *position);
+    if let Some(erased) = erased.filter(|erased| *erased >= live.position) {
+        bail!(
+            "the read models end at position {}, before the erasure executed at {erased}: what they were before cannot be made again; \
+             start the hub once, so that they come past it",
+            live.position
+        );
+    }
+    let (recorded, older): (Vec<_>, Vec<_>) = recorded(reader, live.position)?
+        .into_iter()
+        .partition(|digest| erased.is_none_or(|erased| digest.position > erased));
+    let rebuild = Rebuild { recorded, ..Rebuild::of(&live, &scratch) };
     let rebuilt = rebuild_digest(reader, &own, &rebuild, &mut |position, end| {
         progress.at(position.get(), end.get(), "events");
     });
@@ -146,6 +160,7 @@ fn compare(reader: &Reader, data: &Path, master: &MasterKey) -> anyhow::Result<C
         rebuilt: rebuilt.digest.digest,
         seconds,
         recorded: pairs.count(),
+        not_comparable: older.len(),
         differs_at,
     })
 }
@@ -164,6 +179,9 @@ impl Compared {
                 writeln!(out, "  the digest recorded at position {position} was of another state")?
             }
             None => writeln!(out, "  {} digests in the log came out the same", self.recorded)?,
+        }
+        if self.not_comparable > 0 {
+            writeln!(out, "  {} digests from before an erasure are not comparable", self.not_comparable)?;
         }
         let word = if self.equal() { "equal: the picture is what the log says" } else { "NOT EQUAL" };
         writeln!(out, "  {word}")?;
