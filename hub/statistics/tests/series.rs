@@ -8,6 +8,7 @@ use prost::Message;
 use prost_reflect::DynamicMessage;
 use simpul_proto::{
     catalogue,
+    nrm::{DecidedUnder, IdentificationDecided, IdentificationResult},
     police::{CasePerson, CaseRole, CaseUpdated},
     v1::PersonClaim,
 };
@@ -82,6 +83,46 @@ fn the_series_of_2022_to_2024_is_reproduced_and_later_snapshots_do_not_move_a_re
     let stages = count("tppo-police-reports", &events, year(2023), Some("stage"));
     assert_eq!(stages.rows.values().map(|cell| cell.value).sum::<u64>(), 1_061);
     assert_eq!(stages.rows["INDICTED"].value, (133..1_000).filter(|n| n % 10 == 0).count() as u64);
+}
+
+/// Screenings on the newer forms state no result of their own; what counts is who was decided to be a victim, and by whom.
+#[test]
+fn victims_are_counted_by_the_nations_decision_each_person_once() {
+    let decided = |number: usize, result: IdentificationResult, under: DecidedUnder| IdentificationDecided {
+        case_ref: format!("K-{number}"),
+        person: Some(PersonClaim { nik: format!("32010152069{number:05}"), ..Default::default() }),
+        result: result.into(),
+        decided_under: under.into(),
+        decided_on: "2026-03-01".into(),
+        decided_by: "Gugus Tugas Pusat".into(),
+    };
+    let definition = Definitions::builtin().get("victims-decided").unwrap();
+    let mut counter = Counter::new(definition, Some("decided_by"));
+    let name = "simpul.nrm.v1.IdentificationDecided";
+    let mut add = |stream: String, decision: &IdentificationDecided| {
+        counter.add(&stream, today(), &dynamic(name, decision));
+    };
+    for number in 0..20 {
+        add(
+            format!("k/{number}"),
+            &decided(number, IdentificationResult::Identified, DecidedUnder::National),
+        );
+        // Decided again in another case: still one person. What the host country says stands beside it and is not counted here.
+        add(
+            format!("l/{number}"),
+            &decided(number, IdentificationResult::Identified, DecidedUnder::National),
+        );
+        add(
+            format!("h/{number}"),
+            &decided(90 + number, IdentificationResult::Identified, DecidedUnder::HostCountry),
+        );
+        add(
+            format!("n/{number}"),
+            &decided(50 + number, IdentificationResult::Indicated, DecidedUnder::National),
+        );
+    }
+    let table = counter.table(year(2026));
+    assert_eq!((table.total.value, table.rows["Gugus Tugas Pusat"].value), (20, 20));
 }
 
 /// 609 and 403 for the same year: reports and cases, and a cut-off before the end of the year.
