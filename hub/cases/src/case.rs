@@ -1,8 +1,9 @@
 //! The fold.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::Date;
+use simpul_proto::justice::ProsecutionStep;
 use simpul_proto::nrm::{ClockAct, DecidedUnder, IdentificationResult, PersonRole, Stage};
 use simpul_proto::returns::DocumentState;
 
@@ -34,6 +35,8 @@ pub struct Case {
     pub papers: Vec<Paper>,
     /// What did not fit.
     pub flags: Vec<Flag>,
+    /// Opaque ids of those who have been charged.
+    charged: BTreeSet<String>,
 }
 
 /// A document of a journey home, of a person or of remains.
@@ -368,6 +371,16 @@ impl Case {
                 told: event.told.clone(),
                 position,
             }),
+            FactKind::ProsecutionStepped(event) => {
+                use ProsecutionStep as S;
+                if matches!(event.step(), S::Charged | S::FiledWithCourt | S::SentenceDemanded) {
+                    self.charged.extend(fact.persons.iter().cloned());
+                }
+            }
+            FactKind::JudgmentRendered(_) => {
+                let charged = fact.persons.iter().any(|person| self.charged.contains(person));
+                self.flag_unless(charged, position, "judgment", "JUDGMENT_BEFORE_CHARGE");
+            }
             FactKind::JourneyDocumentRecorded(event) => {
                 self.papers.retain(|paper| paper.record != fact.record);
                 self.papers.push(Paper {

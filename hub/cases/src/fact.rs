@@ -1,6 +1,6 @@
 //! What the fold reads: one event of a case, its payload typed.
 
-use simpul_proto::{hub, nrm, returns, shelter};
+use simpul_proto::{hub, justice, nrm, returns, shelter};
 
 /// One event of a case. Holds personal data: no `Debug`.
 pub struct Fact {
@@ -37,4 +37,6 @@ pub enum FactKind {
     BedVacated(shelter::BedVacated),
     ClockBreached(hub::ClockBreached),
     JourneyDocumentRecorded(returns::JourneyDocumentRecorded),
+    ProsecutionStepped(justice::ProsecutionStepped),
+    JudgmentRendered(justice::JudgmentRendered),
 }

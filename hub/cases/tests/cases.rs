@@ -11,6 +11,7 @@ use simpul_cases::{
 };
 use simpul_proto::{
     hub,
+    justice::{self, ProsecutionStep},
     nrm::{self, ClockAct, PersonRole, Stage},
     shelter,
     v1::PersonClaim,
@@ -58,6 +59,22 @@ fn of(kinds: Vec<FactKind>) -> Case {
 
 fn rules(case: &Case) -> Vec<&'static str> {
     case.flags.iter().map(|flag| flag.rule).collect()
+}
+
+#[test]
+fn a_judgment_before_any_charge_stands_and_is_flagged() {
+    let step = |step: ProsecutionStep| {
+        FactKind::ProsecutionStepped(justice::ProsecutionStepped { step: step.into(), ..Default::default() })
+    };
+    let judgment = || FactKind::JudgmentRendered(justice::JudgmentRendered::default());
+    let early = of(vec![step(ProsecutionStep::FileReceived), judgment()]);
+    assert_eq!(rules(&early), ["JUDGMENT_BEFORE_CHARGE"]);
+    assert_eq!((early.flags[0].field, early.flags[0].position), ("judgment", 1));
+    assert!(of(vec![step(ProsecutionStep::Charged), judgment()]).flags.is_empty());
+    // Another suspect's charge is no charge of this one.
+    let other = fact(0, "kejaksaan", "r", "q", step(ProsecutionStep::Charged));
+    let case = Case::of(&[other, fact(1, "kejaksaan", "r", "p", judgment())]);
+    assert_eq!(rules(&case), ["JUDGMENT_BEFORE_CHARGE"]);
 }
 
 #[test]

@@ -357,6 +357,8 @@ impl Look<'_> {
         let parts = self.parts;
         let known = judge::known(&parts.read_models, person)?;
         self.answers.rests_on(person, &known.licences)?;
+        // The read models may be ahead of this look, and what they know then is the cause.
+        let cause = cause.map(|cause| judge::newest(&known.facts).map_or(cause, |newest| newest.max(cause)));
         for (_, row) in given.into_iter().filter(|(_, row)| row.kind() != VerdictKind::Unspecified) {
             if let Some(answer) = told::of_row(&parts.access, row)? {
                 let word = judge::again(&answer, &known.facts, &parts.rules, parts.clock.as_ref(), cause);

@@ -65,6 +65,9 @@ async fn a1_554_people_in_a_line_are_asked_about_when_there_is_a_network() {
     fs::write(&file, lines).unwrap();
     let sent = world.cli("kp2mi", "desk", &["submit", file.to_str().unwrap(), "--json"]);
     assert!(sent.status.success(), "{}", String::from_utf8_lossy(&sent.stderr));
+    let text = String::from_utf8_lossy(&sent.stdout).into_owned();
+    let answers = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let reached = answers.filter_map(|answer| answer["position"].as_u64()).max().unwrap() + 1;
     hub.stop();
 
     // In Myawaddy: no network. The list stays where it is.
@@ -92,6 +95,18 @@ async fn a1_554_people_in_a_line_are_asked_about_when_there_is_a_network() {
 
     // Back at the mission.
     let hub = world.hub();
+    let reached = reached.to_string();
+    let first = [
+        "legality",
+        "check",
+        "--passport",
+        "X0000001",
+        "--purpose",
+        "VERIFY_LEGALITY",
+        "--at-least",
+        &reached,
+    ];
+    assert_eq!(world.cli_json("kbri-yangon", "desk", &first)["verdict"]["kind"], "PROCEDURAL");
     let answered = ask();
     assert!(answered.status.success(), "{}", String::from_utf8_lossy(&answered.stderr));
     let text = String::from_utf8_lossy(&answered.stdout).into_owned();

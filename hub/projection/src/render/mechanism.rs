@@ -172,6 +172,8 @@ fn kind(entry: &Entry) -> Option<FactKind> {
         "simpul.shelter.v1.BedOccupied" => typed(entry).map(FactKind::BedOccupied),
         "simpul.shelter.v1.BedVacated" => typed(entry).map(FactKind::BedVacated),
         "simpul.hub.v1.ClockBreached" => typed(entry).map(FactKind::ClockBreached),
+        "simpul.justice.v1.ProsecutionStepped" => typed(entry).map(FactKind::ProsecutionStepped),
+        "simpul.justice.v1.JudgmentRendered" => typed(entry).map(FactKind::JudgmentRendered),
         "simpul.returns.v1.JourneyDocumentRecorded" => typed(entry).map(FactKind::JourneyDocumentRecorded),
         _ => None,
     }
