@@ -17,7 +17,7 @@ use simpul_types::Timestamp;
 const NAME: &str = "KANARI TERHAPUS";
 const NIK: &str = "3273014107950042";
 const CASE: &str = "KANARI-2026-0099";
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(90);
 const SHELTER: &str = "Jalan Kenari Hilang 9";
 
 fn events() -> Vec<EventDraft> {
@@ -68,8 +68,9 @@ async fn key_1_an_erased_person_is_read_from_no_copy_and_everything_still_verifi
     let (intake, placement) = (events.pop().unwrap(), events.pop().unwrap());
     let streams = [placement.stream.to_string(), intake.stream.to_string()];
     world.client("kp2mi", "sisko").await.submit(vec![placement]).await.expect("accepted");
-    world.client("kbri-yangon", "forms").await.submit(vec![intake]).await.expect("accepted");
-    let case = ["case", "show", CASE, "--purpose", "ASSIST"];
+    let intake = world.client("kbri-yangon", "forms").await.submit(vec![intake]).await.expect("accepted");
+    let reached = (intake.first_position().get() + 1).to_string();
+    let case = ["case", "show", CASE, "--purpose", "ASSIST", "--at-least", &reached];
     assert!(world.cli_json("kbri-yangon", "desk", &case).to_string().contains(NAME));
 
     let erasure = |agency: &str, arguments: &[&str]| {
@@ -113,7 +114,8 @@ async fn key_1_an_erased_person_is_read_from_no_copy_and_everything_still_verifi
     let executed = erasure("kp2mi", &["execute", &request]).unwrap();
     let shown = erasure("kbri-yangon", &["show", &request]).unwrap();
     assert_eq!((&shown["state"], &shown["executed_position"]), (&"EXECUTED".into(), &executed["position"]));
-    let check = ["legality", "check", "--purpose", "VERIFY_LEGALITY", "--nik", NIK];
+    let reached = (executed["position"].as_u64().unwrap() + 1).to_string();
+    let check = ["legality", "check", "--purpose", "VERIFY_LEGALITY", "--nik", NIK, "--at-least", &reached];
     let verdict = world.cli_json("kbri-yangon", "desk", &check).to_string();
     assert!(verdict.contains("INSUFFICIENT_EVIDENCE"), "{verdict}");
     let gone = world.cli("kbri-yangon", "desk", &case);
