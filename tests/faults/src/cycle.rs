@@ -269,13 +269,14 @@ impl Setting {
         let crash = |point: &str, nth: u64| Child { crash: Some(format!("{point}:{nth}")), ..plain.clone() };
         match cycle {
             Cycle::Crash("open.tail-cleared") => {
-                // One of so many writes in a row is a frame; half of it is there when the log is opened again.
+                // One of so many writes in a row is a frame, whatever else is written between them; half of it is there when the
+                // log is opened again.
                 let half = |ordinal: u64| {
                     let io = Some(format!("Write:{ordinal}:Short"));
                     Child { io, callers: 1, ..crash("open.tail-cleared", 1) }
                 };
                 let children: Vec<_> =
-                    (0..6).map(|number| half(12 + number)).chain([plain.clone()]).collect();
+                    (0..20).map(|number| half(8 + number)).chain([plain.clone()]).collect();
                 self.generations(scratch, &children, 3, dice)
             }
             Cycle::Crash(point) => {
