@@ -2,7 +2,7 @@
 //! (`simpul/v1/options.proto`) say of each.
 //!
 //! An event type of the newer packages stands in one place, its `.proto` file: admission's rules, the index of cases and
-//! persons, and the views are derived from [`kind`]. The first ten types have code of their own in those places.
+//! persons, and the views are derived from [`kind`]. The first sixteen types have code of their own in those places.
 
 use std::{collections::HashMap, sync::LazyLock};
 
@@ -24,6 +24,12 @@ const BY_CODE: &[&str] = &[
     "simpul.directory.v1.KeyRegistered",
     "simpul.directory.v1.KeyRevoked",
     "simpul.directory.v1.PolicyDeclared",
+    "simpul.directory.v1.AgreementConcluded",
+    "simpul.directory.v1.AgreementEnded",
+    "simpul.directory.v1.DualControlBegun",
+    "simpul.directory.v1.ChangeProposed",
+    "simpul.directory.v1.ChangeApproved",
+    "simpul.directory.v1.ChangeWithdrawn",
 ];
 
 static POOL: LazyLock<DescriptorPool> = LazyLock::new(|| {

@@ -358,7 +358,7 @@ impl Inner {
         let submission_id = decoded.submission_id();
         let judged = decoded
             .verify(caller, &directory, now)
-            .and_then(|verified| verified.authorize(&directory))
+            .and_then(|verified| verified.authorize(&directory, now))
             .and_then(|authorized| authorized.validate(now));
         metrics::get().judge_seconds.observe(started.elapsed().as_secs_f64());
         (Some(submission_id), judged)

@@ -2,7 +2,9 @@
 
 use simpul_policy::{Action, Ask, Directory};
 use simpul_proto::catalogue;
-use simpul_types::{AgencyCode, Event, EventType, Position, Purpose, RejectReason, Rejection, Submission};
+use simpul_types::{
+    AgencyCode, Event, EventType, Position, Purpose, RejectReason, Rejection, Submission, Timestamp,
+};
 
 use crate::verify::Verified;
 
@@ -21,15 +23,20 @@ impl Authorized {
 impl Verified {
     /// # Errors
     /// UNKNOWN_TYPE, POLICY_DENIED, naming the first event they hold for.
-    pub(crate) fn authorize(self, directory: &Directory) -> Result<Authorized, Rejection> {
+    pub(crate) fn authorize(self, directory: &Directory, now: Timestamp) -> Result<Authorized, Rejection> {
         let submission = self.into_submission();
-        decide(directory, &submission.statement.sender.agency, &submission.events)?;
+        decide(directory, &submission.statement.sender.agency, &submission.events, now)?;
         Ok(Authorized { submission, directory_position: directory.position() })
     }
 }
 
 /// Asks once per run of events of the same type and purpose.
-pub(crate) fn decide(directory: &Directory, agency: &AgencyCode, events: &[Event]) -> Result<(), Rejection> {
+pub(crate) fn decide(
+    directory: &Directory,
+    agency: &AgencyCode,
+    events: &[Event],
+    now: Timestamp,
+) -> Result<(), Rejection> {
     let mut allowed: Option<(&EventType, &Purpose)> = None;
     for (index, Event { header, .. }) in events.iter().enumerate() {
         let (event_type, purpose) = (&header.event_type, &header.purpose);
@@ -42,9 +49,13 @@ pub(crate) fn decide(directory: &Directory, agency: &AgencyCode, events: &[Event
                 .at(format!("events[{index}].header.type")));
         }
         let resource = event_type.as_str();
-        let ask = Ask { agency, action: Action::Submit, resource, field_class: None, purpose: Some(purpose) };
+        let (action, field_class, purpose_of, provider) = (Action::Submit, None, Some(purpose), None);
+        let ask = Ask { agency, action, resource, field_class, purpose: purpose_of, provider, at: now };
         if !directory.decide_shared(&ask).allowed {
-            let message = "no policy lets this agency submit this type for this purpose";
+            let message = match directory.explain(&ask).0 {
+                true => "no agreement in force lets this agency submit this type for this purpose",
+                false => "no policy lets this agency submit this type for this purpose",
+            };
             return Err(Rejection::new(RejectReason::PolicyDenied, message)
                 .at(format!("events[{index}].header.type")));
         }

@@ -20,7 +20,7 @@ use std::{
 use bytes::Bytes;
 use simpul_erasure::Rules;
 use simpul_log::{AppendError, Appender, Assigned, Draft, Reader, Ticket};
-use simpul_policy::{Directory, DirectoryError};
+use simpul_policy::{Directory, DirectoryError, Word};
 use simpul_types::{
     Event, ExpectedVersion, Leaf, LeafIndex, Position, RejectReason, Rejection, StreamName, Submission,
     Timestamp,
@@ -150,7 +150,7 @@ impl Gate {
         check_versions(order, appender, reader, events)?;
         let erased = erasures.check(appender, reader, validated.submission(), now)?;
         let directory = if validated.is_directory() {
-            Some(Arc::new(apply(ahead, appender.end(), events)?))
+            Some(Arc::new(apply(ahead, appender.end(), validated.submission(), now)?))
         } else {
             None
         };
@@ -202,16 +202,23 @@ fn check_versions(
 }
 
 /// The directory after these events. They are judged one after the other, as the fold will meet them.
-fn apply(ahead: &Directory, first: Position, events: &[Event]) -> Result<Directory, Rejection> {
+fn apply(
+    ahead: &Directory,
+    first: Position,
+    submission: &Submission,
+    now: Timestamp,
+) -> Result<Directory, Rejection> {
     let mut directory = ahead.clone();
-    for (index, Event { header, payload, .. }) in events.iter().enumerate() {
-        let position = first.plus(index as u64);
-        directory.apply(header.event_type.as_str(), payload, position).map_err(|error| {
-            let message = match &error {
-                DirectoryError::Policy(error) => format!("cedar: {error}"),
-                other => other.to_string(),
+    for (index, Event { header, payload, .. }) in submission.events.iter().enumerate() {
+        let (event_type, position) = (header.event_type.as_str(), first.plus(index as u64));
+        let word = Word { event_type, payload, position, key_id: &submission.key_id };
+        directory.judge(&word, now).and_then(|()| directory.apply(&word)).map_err(|error| {
+            let (reason, message) = match &error {
+                DirectoryError::Policy(error) => (RejectReason::InvalidPayload, format!("cedar: {error}")),
+                DirectoryError::Control(control) => (control.reason(), error.to_string()),
+                other => (RejectReason::InvalidPayload, other.to_string()),
             };
-            Rejection::new(RejectReason::InvalidPayload, message).at(format!("events[{index}].payload"))
+            Rejection::new(reason, message).at(format!("events[{index}].payload"))
         })?;
     }
     Ok(directory)

@@ -12,7 +12,7 @@
 //! ```
 
 use simpul_log::{Appender, ReadError, Reader, StoredLeaf};
-use simpul_policy::{AUTHORITY_AGENCY, AUTHORITY_CONNECTOR, Directory, DirectoryError};
+use simpul_policy::{AUTHORITY_AGENCY, AUTHORITY_CONNECTOR, Directory, DirectoryError, Word};
 use simpul_types::{Header, Leaf, LeafIndex, Position};
 
 /// Why the directory cannot be built from the log.
@@ -80,8 +80,9 @@ pub fn fold_directory(
             let header = Header::decode(&event.header, "header")
                 .map_err(|_| FoldError::Decode { what: "header", position: position.get() })?;
             let opened = reader.open_payload(event)?;
+            let (event_type, payload) = (header.event_type.as_str(), &opened.payload[..]);
             directory
-                .apply(header.event_type.as_str(), &opened.payload, position)
+                .apply(&Word { event_type, payload, position, key_id: &found.leaf.key_id })
                 .map_err(|source| FoldError::Apply { position: position.get(), source })?;
         }
     }

@@ -44,7 +44,7 @@ impl Validated {
     pub(crate) fn judge_again(&mut self, directory: &Directory, now: Timestamp) -> Result<(), Rejection> {
         let Submission { statement, key_id, events, .. } = &self.submission;
         verify::registered(directory, &statement.sender, key_id, now)?;
-        authorize::decide(directory, &statement.sender.agency, events)?;
+        authorize::decide(directory, &statement.sender.agency, events, now)?;
         self.directory_position = directory.position();
         Ok(())
     }

@@ -23,6 +23,8 @@ use simpul_log::{
 use simpul_proto::v1;
 use simpul_types::{Caller, Clock, Position, StreamName, limits};
 
+use crate::quota::Quotas;
+
 /// Bytes of all texts of an entry; a leaf has to stay far below the 65,535 bytes of a tile entry.
 const ENTRY_TEXT_BYTES_MAX: usize = 16_384;
 
@@ -79,6 +81,7 @@ pub struct AccessLog {
     /// `None` once it is closed.
     appender: Mutex<Option<Appender>>,
     reader: Reader,
+    quotas: Quotas,
 }
 
 impl AccessLog {
@@ -87,8 +90,16 @@ impl AccessLog {
     /// # Errors
     /// Those of [`simpul_log::open`].
     pub fn open(config: Config, keys: Keys, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
+        let now = clock.now();
         let (appender, reader) = simpul_log::open(config, Schema::Access, keys, clock)?;
-        Ok(Self { appender: Mutex::new(Some(appender)), reader })
+        // Where an entry of the day is damaged, the rest of it is answered without that many: a quota guards against too much, and
+        // stopping the hub for it would be worse.
+        let quotas = Quotas::count(&reader, now).unwrap_or_else(|error| {
+            let error = &error as &dyn std::error::Error;
+            tracing::error!(error, "today's answers could not be counted; quotas begin anew");
+            Quotas::default()
+        });
+        Ok(Self { appender: Mutex::new(Some(appender)), reader, quotas })
     }
 
     /// Records one access and gives the index of its entry. Durable when it returns (QRY-1).
@@ -109,6 +120,11 @@ impl AccessLog {
     fn enqueue(&self, draft: Draft) -> Result<simpul_log::Ticket, AccessError> {
         let mut appender = self.appender.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(appender.as_mut().ok_or(AppendError::Closed)?.enqueue(draft)?)
+    }
+
+    /// Answers that agreements still allow today.
+    pub fn quotas(&self) -> &Quotas {
+        &self.quotas
     }
 
     /// Reads the log.

@@ -49,7 +49,7 @@ impl World {
         let source = BundleSource {
             reader: &self.folder.reader,
             checkpoint,
-            opens: &|event_type| opens && event_type.ends_with("LicenceRecorded"),
+            opens: &|event_type, _| opens && event_type.ends_with("LicenceRecorded"),
             registered: &|_, _| vec![Position::ZERO],
             authority_key: authority(),
         };

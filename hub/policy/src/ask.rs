@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use simpul_types::{AgencyCode, FieldClass, Position, Purpose, id::IdError};
+use simpul_types::{AgencyCode, FieldClass, Position, Purpose, Timestamp, id::IdError};
 
 /// What somebody wants to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -81,7 +81,22 @@ pub struct Ask<'a> {
     pub field_class: Option<FieldClass>,
     /// Why.
     pub purpose: Option<&'a Purpose>,
+    /// Whose data, of [`Action::View`], [`Action::Publish`] and [`Action::OpenPayload`]; `None`: anybody's.
+    pub provider: Option<&'a AgencyCode>,
+    /// When; agreements begin and end by themselves.
+    pub at: Timestamp,
 }
+
+impl Decision {
+    /// What decided, for the access entry: the policies, and the agreements as `agreement:<reference>`.
+    pub fn grounds(&self) -> Vec<String> {
+        let agreements = self.agreements.iter().map(|agreement| format!("{AGREEMENT_GROUND}{agreement}"));
+        self.policies.iter().cloned().chain(agreements).collect()
+    }
+}
+
+/// What an agreement's reference stands behind among the grounds of a decision.
+pub const AGREEMENT_GROUND: &str = "agreement:";
 
 /// The answer to an [`Ask`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,6 +105,10 @@ pub struct Decision {
     pub allowed: bool,
     /// Ids of the policies that decided; empty on a refusal by default.
     pub policies: Vec<String>,
+    /// References of the agreements in force that cover the question.
+    pub agreements: Vec<String>,
+    /// Where none of them is without one: their quotas, in answers a day.
+    pub quotas: Vec<(String, u32)>,
     /// End of the directory that the decision was made at.
     pub directory_position: Position,
 }

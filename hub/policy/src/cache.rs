@@ -6,9 +6,9 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
-use simpul_types::{AgencyCode, FieldClass, Purpose};
+use simpul_types::{AgencyCode, FieldClass, Purpose, Timestamp};
 
-use crate::{Action, Ask, Decision};
+use crate::{Action, Agreement, Ask, Decision};
 
 /// Questions kept; event types, views, classes and purposes in use are some hundreds, and purposes come from
 /// outside.
@@ -19,12 +19,41 @@ pub(crate) struct Cache {
     entries: RwLock<HashMap<u64, Vec<Entry>>>,
 }
 
+/// From when until when a decision is the same, whatever begins or ends by itself.
+#[derive(Clone, Copy)]
+pub(crate) struct Validity {
+    from: Timestamp,
+    until: Timestamp,
+}
+
+impl Validity {
+    pub(crate) const ALWAYS: Self =
+        Self { from: Timestamp::from_us(i64::MIN), until: Timestamp::from_us(i64::MAX) };
+
+    /// To the stretch of an agreement's beginnings and ends that `at` lies in.
+    pub(crate) fn narrow(&mut self, agreement: &Agreement, at: Timestamp) {
+        for turn in [agreement.valid_from, agreement.end()] {
+            if turn <= at {
+                self.from = self.from.max(turn);
+            } else {
+                self.until = self.until.min(turn);
+            }
+        }
+    }
+
+    fn holds(self, at: Timestamp) -> bool {
+        self.from <= at && at < self.until
+    }
+}
+
 struct Entry {
     agency: AgencyCode,
     action: Action,
     resource: Box<str>,
     field_class: Option<FieldClass>,
     purpose: Option<Purpose>,
+    provider: Option<AgencyCode>,
+    validity: Validity,
     decision: Arc<Decision>,
 }
 
@@ -35,6 +64,7 @@ impl Entry {
             && *self.resource == *ask.resource
             && self.field_class == ask.field_class
             && self.purpose.as_ref() == ask.purpose
+            && self.provider.as_ref() == ask.provider
     }
 }
 
@@ -44,31 +74,40 @@ impl Cache {
     }
 
     fn hash(&self, ask: &Ask<'_>) -> u64 {
-        let Ask { agency, action, resource, field_class, purpose } = *ask;
-        self.hasher.hash_one((agency, action, resource, field_class, purpose))
+        let Ask { agency, action, resource, field_class, purpose, provider, at: _ } = *ask;
+        self.hasher.hash_one((agency, action, resource, field_class, purpose, provider))
     }
 
     /// The decision on a question, made by `decide` where it is new.
-    pub(crate) fn get_or(&self, ask: &Ask<'_>, decide: impl FnOnce() -> Decision) -> Arc<Decision> {
+    pub(crate) fn get_or(
+        &self,
+        ask: &Ask<'_>,
+        decide: impl FnOnce() -> (Decision, Validity),
+    ) -> Arc<Decision> {
         let hash = self.hash(ask);
         {
             let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
             let known = entries.get(&hash).and_then(|bucket| bucket.iter().find(|entry| entry.answers(ask)));
-            if let Some(entry) = known {
+            if let Some(entry) = known.filter(|entry| entry.validity.holds(ask.at)) {
                 return Arc::clone(&entry.decision);
             }
         }
-        let decision = Arc::new(decide());
+        let (decision, validity) = decide();
+        let decision = Arc::new(decision);
         let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
         if entries.len() >= ENTRIES_MAX {
             entries.clear();
         }
-        entries.entry(hash).or_default().push(Entry {
+        let bucket = entries.entry(hash).or_default();
+        bucket.retain(|entry| !entry.answers(ask));
+        bucket.push(Entry {
             agency: ask.agency.clone(),
             action: ask.action,
             resource: ask.resource.into(),
             field_class: ask.field_class,
             purpose: ask.purpose.cloned(),
+            provider: ask.provider.cloned(),
+            validity,
             decision: Arc::clone(&decision),
         });
         decision

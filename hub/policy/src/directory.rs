@@ -3,6 +3,8 @@
 //!
 //! ```text
 //! AgencyDeclared ─▶ ConnectorDeclared ─▶ KeyRegistered ─▶ KeyRevoked        PolicyDeclared (replaces the whole set)
+//!                └▶ AgreementConcluded ─▶ AgreementEnded
+//! DualControlBegun ─▶ ChangeProposed ─▶ ChangeApproved | ChangeWithdrawn     from then on the only way to the others
 //! ```
 //!
 //! A [`Directory`] is used as a snapshot: whoever changes it clones it, applies, and puts the new one in its
@@ -21,7 +23,10 @@ use simpul_types::{
 };
 
 use crate::{
-    Action, AgencyRecord, Ask, ConnectorRecord, Decision, KeyRecord, PolicyError, cache::Cache,
+    Action, AgencyRecord, Agreement, Ask, ConnectorRecord, Decision, KeyRecord, PolicyError,
+    agreement::{Miss, Those},
+    cache::{Cache, Validity},
+    change::{ControlError, DAYS_MAX, Outcome, Proposal},
     policies::Policies,
 };
 
@@ -38,6 +43,22 @@ const BUILT_IN: &str = "built-in-directory-authority";
 
 /// Longest name or reason, bytes.
 const TEXT_BYTES_MAX: usize = 200;
+/// Longest payload of a proposed change: a policy set fits.
+const PROPOSED_BYTES_MAX: usize = 196_608;
+const US_A_DAY: i64 = 86_400_000_000;
+
+/// A directory event, as its leaf has it.
+#[derive(Clone, Copy, Debug)]
+pub struct Word<'a> {
+    /// Full name of its type.
+    pub event_type: &'a str,
+    /// Its payload.
+    pub payload: &'a [u8],
+    /// Its place; of one that is judged, the place it would get.
+    pub position: Position,
+    /// Key that signed its submission.
+    pub key_id: &'a KeyId,
+}
 
 /// The directory up to a position. Cheap enough to clone for every directory event, which are rare.
 #[derive(Clone)]
@@ -45,6 +66,11 @@ pub struct Directory {
     agencies: BTreeMap<AgencyCode, AgencyRecord>,
     policies: Arc<Policies>,
     policy_version: String,
+    /// By reference, ended and expired ones too.
+    agreements: BTreeMap<String, Agreement>,
+    /// By reference.
+    proposals: BTreeMap<String, Proposal>,
+    dual_control: bool,
     position: Position,
     /// Decisions depend on kinds and policies, so every change starts a new one.
     cache: Arc<Cache>,
@@ -87,6 +113,12 @@ pub enum DirectoryError {
     /// The policy set is not taken.
     #[error("cedar")]
     Policy(#[from] PolicyError),
+    /// There is no such agreement.
+    #[error("agreement: {0} was never concluded")]
+    AgreementUnknown(String),
+    /// Dual control does not let it pass.
+    #[error(transparent)]
+    Control(#[from] ControlError),
 }
 
 impl Directory {
@@ -100,6 +132,7 @@ impl Directory {
             valid_until: None,
             revoked_at: None,
             registered: None,
+            proposed: None,
             revocations: Vec::new(),
         };
         let connector = ConnectorRecord { keys: BTreeMap::from([(key_id(&authority), key)]) };
@@ -114,32 +147,202 @@ impl Directory {
             agencies: BTreeMap::from([(code, record)]),
             policies: Arc::new(Policies::none()),
             policy_version: String::new(),
+            agreements: BTreeMap::new(),
+            proposals: BTreeMap::new(),
+            dual_control: false,
             position: Position::ZERO,
             cache: Arc::new(Cache::new()),
         }
     }
 
-    /// Applies the directory event at `position`. On an error nothing has changed.
+    /// Whether a directory event may come next at that time: what [`Self::apply`] asks, and what depends on the clock, which a
+    /// fold of the log does not ask again.
     ///
     /// # Errors
     /// [`DirectoryError`], naming the field of the payload.
-    pub fn apply(
-        &mut self,
-        event_type: &str,
-        payload: &[u8],
-        position: Position,
-    ) -> Result<(), DirectoryError> {
-        match event_type.strip_prefix(EVENT_PACKAGE) {
-            Some("AgencyDeclared") => self.declare_agency(decode(payload)?)?,
-            Some("ConnectorDeclared") => self.declare_connector(&decode(payload)?)?,
-            Some("KeyRegistered") => self.register_key(&decode(payload)?, position)?,
-            Some("KeyRevoked") => self.revoke_key(&decode(payload)?, position)?,
-            Some("PolicyDeclared") => self.declare_policy(&decode(payload)?)?,
-            _ => return Err(DirectoryError::NotDirectory),
+    pub fn judge(&self, word: &Word<'_>, at: Timestamp) -> Result<(), DirectoryError> {
+        let change = match word.event_type.strip_prefix(EVENT_PACKAGE) {
+            Some("DualControlBegun") if self.authority_keys(at).count() < 2 => {
+                return Err(ControlError::Keys.into());
+            }
+            Some("ChangeProposed") => {
+                let proposed: wire::ChangeProposed = decode(word.payload)?;
+                let latest = at.as_us().saturating_add(DAYS_MAX * US_A_DAY);
+                if proposed.expires_at_us <= at.as_us() || proposed.expires_at_us > latest {
+                    return Err(ControlError::Expiry.into());
+                }
+                Some((proposed.r#type, proposed.payload.to_vec()))
+            }
+            Some("ChangeApproved") => {
+                let approved: wire::ChangeApproved = decode(word.payload)?;
+                let proposal = self.open_proposal(&approved.proposal)?;
+                if proposal.expires_at <= at {
+                    return Err(ControlError::Expired.into());
+                }
+                Some((proposal.event_type.clone(), proposal.payload.clone()))
+            }
+            _ => None,
+        };
+        let mut after = self.clone();
+        after.apply(word)?;
+        if let Some((event_type, payload)) = change {
+            // A proposal has to hold as the directory stands, or the second key would sign for nothing.
+            if word.event_type.ends_with(".ChangeProposed") {
+                after.change(&Word { event_type: &event_type, payload: &payload, ..*word }, None)?;
+            }
         }
-        self.position = position.plus(1);
+        if self.dual_control && after.authority_keys(at).count() < 2 {
+            return Err(ControlError::Keys.into());
+        }
+        Ok(())
+    }
+
+    /// Applies a directory event. On an error nothing has changed.
+    ///
+    /// # Errors
+    /// [`DirectoryError`], naming the field of the payload.
+    pub fn apply(&mut self, word: &Word<'_>) -> Result<(), DirectoryError> {
+        match word.event_type.strip_prefix(EVENT_PACKAGE) {
+            Some("DualControlBegun") => self.begin_dual_control(&decode(word.payload)?)?,
+            Some("ChangeProposed") => self.propose(decode(word.payload)?, word)?,
+            Some("ChangeApproved") => self.approve(&decode(word.payload)?, word)?,
+            Some("ChangeWithdrawn") => self.withdraw(&decode(word.payload)?, word.position)?,
+            Some(_) if self.dual_control => return Err(ControlError::Direct.into()),
+            _ => self.change(word, None)?,
+        }
+        self.position = word.position.plus(1);
         self.cache = Arc::new(Cache::new());
         Ok(())
+    }
+
+    /// What changes the directory itself, proposed at a position or not. On an error nothing has changed.
+    fn change(&mut self, word: &Word<'_>, proposed: Option<Position>) -> Result<(), DirectoryError> {
+        let Word { payload, position, .. } = *word;
+        match word.event_type.strip_prefix(EVENT_PACKAGE) {
+            Some("AgencyDeclared") => self.declare_agency(decode(payload)?),
+            Some("ConnectorDeclared") => self.declare_connector(&decode(payload)?),
+            Some("KeyRegistered") => self.register_key(&decode(payload)?, position, proposed),
+            Some("KeyRevoked") => self.revoke_key(&decode(payload)?, position, proposed),
+            Some("PolicyDeclared") => self.declare_policy(&decode(payload)?),
+            Some("AgreementConcluded") => self.conclude(&decode(payload)?, position),
+            Some("AgreementEnded") => self.end_agreement(&decode(payload)?),
+            _ => Err(DirectoryError::NotDirectory),
+        }
+    }
+
+    fn begin_dual_control(&mut self, begun: &wire::DualControlBegun) -> Result<(), DirectoryError> {
+        text("reason", &begun.reason, TEXT_BYTES_MAX)?;
+        if self.dual_control {
+            return Err(ControlError::Begun.into());
+        }
+        self.dual_control = true;
+        Ok(())
+    }
+
+    fn propose(&mut self, proposed: wire::ChangeProposed, word: &Word<'_>) -> Result<(), DirectoryError> {
+        if !self.dual_control {
+            return Err(ControlError::NotBegun.into());
+        }
+        let reference = reference("proposal", &proposed.proposal)?;
+        if self.proposals.contains_key(&reference) {
+            return Err(ControlError::Known.into());
+        }
+        text("reason", &proposed.reason, TEXT_BYTES_MAX)?;
+        if proposed.payload.len() > PROPOSED_BYTES_MAX {
+            let rule = format!("at most {PROPOSED_BYTES_MAX} bytes");
+            return Err(DirectoryError::Field { field: "payload", rule });
+        }
+        if CONTROL.iter().any(|name| proposed.r#type.strip_prefix(EVENT_PACKAGE) == Some(name)) {
+            return Err(ControlError::Nested.into());
+        }
+        let proposal = Proposal {
+            event_type: proposed.r#type,
+            payload: proposed.payload.to_vec(),
+            reason: proposed.reason,
+            expires_at: Timestamp::from_us(proposed.expires_at_us),
+            proposed_by: word.key_id.clone(),
+            digest: sha256(word.payload),
+            position: word.position,
+            outcome: Outcome::Open,
+            reference: reference.clone(),
+        };
+        self.proposals.insert(reference, proposal);
+        Ok(())
+    }
+
+    fn approve(&mut self, approved: &wire::ChangeApproved, word: &Word<'_>) -> Result<(), DirectoryError> {
+        let proposal = self.open_proposal(&approved.proposal)?;
+        if approved.digest != proposal.digest[..] {
+            return Err(ControlError::OtherBytes.into());
+        }
+        if proposal.proposed_by == *word.key_id {
+            return Err(ControlError::SelfApproval.into());
+        }
+        let Proposal { event_type, payload, position, .. } = proposal.clone();
+        self.change(&Word { event_type: &event_type, payload: &payload, ..*word }, Some(position))?;
+        if let Some(proposal) = self.proposals.get_mut(&approved.proposal) {
+            proposal.outcome = Outcome::Approved(word.position);
+        }
+        Ok(())
+    }
+
+    fn withdraw(
+        &mut self,
+        withdrawn: &wire::ChangeWithdrawn,
+        position: Position,
+    ) -> Result<(), DirectoryError> {
+        text("reason", &withdrawn.reason, TEXT_BYTES_MAX)?;
+        self.open_proposal(&withdrawn.proposal)?;
+        if let Some(proposal) = self.proposals.get_mut(&withdrawn.proposal) {
+            proposal.outcome = Outcome::Withdrawn(position);
+        }
+        Ok(())
+    }
+
+    fn open_proposal(&self, reference: &str) -> Result<&Proposal, DirectoryError> {
+        let proposal = self.proposals.get(reference).ok_or(ControlError::Unknown)?;
+        match proposal.outcome {
+            Outcome::Open => Ok(proposal),
+            Outcome::Approved(_) | Outcome::Withdrawn(_) => Err(ControlError::Closed.into()),
+        }
+    }
+
+    fn conclude(
+        &mut self,
+        concluded: &wire::AgreementConcluded,
+        position: Position,
+    ) -> Result<(), DirectoryError> {
+        let agreement = Agreement::read(concluded, position)?;
+        if !self.agencies.contains_key(&agreement.consumer) {
+            let name = agreement.consumer.to_string();
+            return Err(DirectoryError::NotDeclared { field: "consumer", name });
+        }
+        if let Those::Some(providers) = &agreement.providers
+            && let Some(unknown) = providers.iter().find(|provider| !self.agencies.contains_key(*provider))
+        {
+            return Err(DirectoryError::NotDeclared { field: "providers", name: unknown.to_string() });
+        }
+        self.agreements.insert(agreement.reference.clone(), agreement);
+        Ok(())
+    }
+
+    fn end_agreement(&mut self, ended: &wire::AgreementEnded) -> Result<(), DirectoryError> {
+        text("reason", &ended.reason, TEXT_BYTES_MAX)?;
+        let at = optional_time(ended.ended_at_us)
+            .ok_or(DirectoryError::Field { field: "ended_at_us", rule: "required".into() })?;
+        let agreement = self
+            .agreements
+            .get_mut(&ended.agreement)
+            .ok_or_else(|| DirectoryError::AgreementUnknown(ended.agreement.clone()))?;
+        agreement.ended_at = Some(agreement.ended_at.map_or(at, |known| known.min(at)));
+        Ok(())
+    }
+
+    /// Keys of the authority that count at that time.
+    fn authority_keys(&self, at: Timestamp) -> impl Iterator<Item = &KeyRecord> {
+        let authority = self.agencies.iter().find(|(code, _)| code.as_str() == AUTHORITY_AGENCY);
+        let connectors = authority.into_iter().flat_map(|(_, agency)| agency.connectors.values());
+        connectors.flat_map(|connector| connector.keys.values()).filter(move |key| key.counts_at(at))
     }
 
     fn declare_agency(&mut self, declared: wire::AgencyDeclared) -> Result<(), DirectoryError> {
@@ -167,6 +370,7 @@ impl Directory {
         &mut self,
         registered: &wire::KeyRegistered,
         position: Position,
+        proposed: Option<Position>,
     ) -> Result<(), DirectoryError> {
         let connector: ConnectorName = name("connector", &registered.connector)?;
         let public_key: [u8; 32] = registered
@@ -192,13 +396,19 @@ impl Directory {
         }
         let registered = Some(position);
         let (revoked_at, revocations) = (None, Vec::new());
-        let key = KeyRecord { public_key, valid_from, valid_until, revoked_at, registered, revocations };
+        let key =
+            KeyRecord { public_key, valid_from, valid_until, revoked_at, registered, proposed, revocations };
         record.keys.insert(id, key);
         Ok(())
     }
 
     /// A key that was revoked twice counts as revoked from the earlier time on.
-    fn revoke_key(&mut self, revoked: &wire::KeyRevoked, position: Position) -> Result<(), DirectoryError> {
+    fn revoke_key(
+        &mut self,
+        revoked: &wire::KeyRevoked,
+        position: Position,
+        proposed: Option<Position>,
+    ) -> Result<(), DirectoryError> {
         let id: KeyId = name("key_id", &revoked.key_id)?;
         let at = optional_time(revoked.revoked_at_us)
             .ok_or(DirectoryError::Field { field: "revoked_at_us", rule: "required".into() })?;
@@ -214,6 +424,7 @@ impl Directory {
             .flat_map(|agency| agency.connectors.values_mut())
             .find_map(|connector| connector.keys.get_mut(&id))
             .ok_or(DirectoryError::KeyUnknown(id))?;
+        key.revocations.extend(proposed);
         key.revocations.push(position);
         key.revoked_at = Some(key.revoked_at.map_or(at, |known| known.min(at)));
         Ok(())
@@ -279,16 +490,37 @@ impl Directory {
 
     /// As [`Self::decide`], without a copy; for the hot path.
     pub fn decide_shared(&self, ask: &Ask<'_>) -> Arc<Decision> {
-        self.cache.get_or(ask, || {
-            let (allowed, policies) = self.decide_anew(ask);
-            Decision { allowed, policies, directory_position: self.position }
-        })
+        self.cache.get_or(ask, || self.decide_anew(ask))
     }
 
-    fn decide_anew(&self, ask: &Ask<'_>) -> (bool, Vec<String>) {
+    fn decide_anew(&self, ask: &Ask<'_>) -> (Decision, Validity) {
+        let mut validity = Validity::ALWAYS;
+        let (mut agreements, mut quotas, mut limited) = (Vec::new(), Vec::new(), true);
+        // Within the realm an agency needs no agreement for what it brought itself.
+        let own = ask.provider == Some(ask.agency);
+        for agreement in self.agreements_of(ask.agency) {
+            validity.narrow(agreement, ask.at);
+            if agreement.covers(ask).is_ok() {
+                agreements.push(agreement.reference.clone());
+                limited &= agreement.answers_a_day.is_some();
+                quotas.extend(agreement.answers_a_day.map(|answers| (agreement.reference.clone(), answers)));
+            }
+        }
+        if own || !limited {
+            // What is free of a limit is answered under that, and takes nothing from the others.
+            agreements.retain(|agreement| !quotas.iter().any(|(limited, _)| limited == agreement));
+            quotas.clear();
+        }
+        let (allowed, policies) = self.permits(ask, own || !agreements.is_empty());
+        let decision = Decision { allowed, policies, agreements, quotas, directory_position: self.position };
+        (decision, validity)
+    }
+
+    /// What policy says, with or without an agreement.
+    fn permits(&self, ask: &Ask<'_>, agreement: bool) -> (bool, Vec<String>) {
         let Some(agency) = self.agencies.get(ask.agency) else { return (false, Vec::new()) };
         if agency.kind != AUTHORITY_AGENCY {
-            return self.policies.decide(&agency.kind, ask);
+            return self.policies.decide(&agency.kind, ask, agreement);
         }
         let allowed = match ask.action {
             Action::Submit => ask.resource.starts_with(EVENT_PACKAGE),
@@ -298,45 +530,125 @@ impl Directory {
         (allowed, if allowed { vec![BUILT_IN.into()] } else { Vec::new() })
     }
 
-    /// Field classes of a view that an agency may see: asked for, for this purpose; or, with no purpose, sent
+    /// Whether policy would allow it if an agreement covered it, and what each agreement of the agency that does not cover it
+    /// leaves out.
+    pub fn explain(&self, ask: &Ask<'_>) -> (bool, Vec<(String, Miss)>) {
+        let miss = |agreement: &Agreement| {
+            agreement.covers(ask).err().map(|miss| (agreement.reference.clone(), miss))
+        };
+        (self.permits(ask, true).0, self.agreements_of(ask.agency).filter_map(miss).collect())
+    }
+
+    fn agreements_of(&self, consumer: &AgencyCode) -> impl Iterator<Item = &Agreement> {
+        self.agreements.values().filter(move |agreement| agreement.consumer == *consumer)
+    }
+
+    /// All agreements that were ever concluded, by reference.
+    pub fn agreements(&self) -> impl Iterator<Item = &Agreement> {
+        self.agreements.values()
+    }
+
+    /// One agreement.
+    pub fn agreement(&self, reference: &str) -> Option<&Agreement> {
+        self.agreements.get(reference)
+    }
+
+    /// All changes that were ever proposed, by reference.
+    pub fn proposals(&self) -> impl Iterator<Item = &Proposal> {
+        self.proposals.values()
+    }
+
+    /// Whether two keys are needed for a change.
+    pub fn dual_control(&self) -> bool {
+        self.dual_control
+    }
+
+    /// The next moment after `at` at which an agreement begins or ends by itself, and decisions may become others.
+    pub fn next_turn(&self, at: Timestamp) -> Option<Timestamp> {
+        let turns = self.agreements.values().flat_map(|agreement| [agreement.valid_from, agreement.end()]);
+        turns.filter(|turn| *turn > at).min()
+    }
+
+    /// Field classes of a view that an agency may see of anybody's data: asked for, for this purpose; or, with no purpose, sent
     /// unasked ([`Action::Publish`]).
     pub fn classes(
         &self,
         agency: &AgencyCode,
         view: View,
         purpose: Option<&Purpose>,
+        at: Timestamp,
+    ) -> BTreeSet<FieldClass> {
+        self.classes_from(agency, view, purpose, None, at)
+    }
+
+    /// The same of the data of one agency; `None`: of anybody's.
+    pub fn classes_from(
+        &self,
+        agency: &AgencyCode,
+        view: View,
+        purpose: Option<&Purpose>,
+        provider: Option<&AgencyCode>,
+        at: Timestamp,
     ) -> BTreeSet<FieldClass> {
         let action = if purpose.is_some() { Action::View } else { Action::Publish };
         let may = |class: &FieldClass| {
-            let ask = Ask { agency, action, resource: view.as_str(), field_class: Some(*class), purpose };
-            self.decide_shared(&ask).allowed
+            let (resource, field_class) = (view.as_str(), Some(*class));
+            self.decide_shared(&Ask { agency, action, resource, field_class, purpose, provider, at }).allowed
         };
         FieldClass::ALL.iter().copied().filter(may).collect()
     }
+
+    /// Agencies whose data an agency may be given otherwise than anybody's: those that its agreements name, and itself.
+    pub fn named_providers(&self, agency: &AgencyCode) -> BTreeSet<&AgencyCode> {
+        let own = self.agencies.get_key_value(agency).map(|(code, _)| code);
+        let named = self.agreements_of(agency).filter_map(|agreement| match &agreement.providers {
+            Those::All => None,
+            Those::Some(providers) => Some(providers),
+        });
+        named.flatten().chain(own).collect()
+    }
 }
+
+/// Events that are steps of dual control and not changes.
+const CONTROL: [&str; 4] = ["DualControlBegun", "ChangeProposed", "ChangeApproved", "ChangeWithdrawn"];
 
 fn decode<M: Message + Default>(payload: &[u8]) -> Result<M, DirectoryError> {
     M::decode(payload).map_err(|_| DirectoryError::Decode)
 }
 
-fn name<T: std::str::FromStr<Err = IdError>>(field: &'static str, text: &str) -> Result<T, DirectoryError> {
+pub(crate) fn name<T: std::str::FromStr<Err = IdError>>(
+    field: &'static str,
+    text: &str,
+) -> Result<T, DirectoryError> {
     text.parse().map_err(|error: IdError| DirectoryError::Field { field, rule: error.to_string() })
 }
 
-fn text(field: &'static str, value: &str, bytes_max: usize) -> Result<(), DirectoryError> {
+pub(crate) fn text(field: &'static str, value: &str, bytes_max: usize) -> Result<(), DirectoryError> {
     let right = !value.trim().is_empty() && value.len() <= bytes_max;
     right
         .then_some(())
         .ok_or_else(|| DirectoryError::Field { field, rule: format!("1 to {bytes_max} bytes") })
 }
 
-fn optional_time(us: i64) -> Option<Timestamp> {
+pub(crate) fn optional_time(us: i64) -> Option<Timestamp> {
     (us != 0).then(|| Timestamp::from_us(us))
+}
+
+/// A reference of an agreement or a proposal.
+pub(crate) fn reference(field: &'static str, text: &str) -> Result<String, DirectoryError> {
+    let right = (1..=64).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+    let rule = || "1 to 64 characters of a-z, 0-9 and '-'".into();
+    right.then(|| text.to_owned()).ok_or_else(|| DirectoryError::Field { field, rule: rule() })
+}
+
+fn sha256(bytes: &[u8]) -> [u8; 32] {
+    let digest = digest::digest(&digest::SHA256, bytes);
+    digest.as_ref().try_into().expect("SHA-256 has 32 bytes")
 }
 
 /// As `simpul_signing::key_id`, which this crate must not depend on; admission's tests hold the two together.
 fn key_id(public_key: &[u8; 32]) -> KeyId {
-    let digest = digest::digest(&digest::SHA256, public_key);
-    let hex = data_encoding::HEXLOWER.encode(&digest.as_ref()[..8]);
+    let hex = data_encoding::HEXLOWER.encode(&sha256(public_key)[..8]);
     hex.parse().expect("16 hex digits are a key id")
 }

@@ -3,19 +3,31 @@
 //!
 //! Read [`directory`] first, then `policies/first-matrix.txt`, the first policy as a table.
 
+pub mod agreement;
 pub mod ask;
 mod cache;
+pub mod change;
 pub mod directory;
 mod policies;
 pub mod record;
 
-pub use ask::{Action, Ask, Decision};
-pub use directory::{AUTHORITY_AGENCY, AUTHORITY_CONNECTOR, Directory, DirectoryError, EVENT_PACKAGE};
+pub use agreement::{Agreement, Miss, Those};
+pub use ask::{AGREEMENT_GROUND, Action, Ask, Decision};
+pub use change::{ControlError, Outcome, Proposal};
+pub use directory::{AUTHORITY_AGENCY, AUTHORITY_CONNECTOR, Directory, DirectoryError, EVENT_PACKAGE, Word};
 pub use policies::PolicyError;
 pub use record::{AgencyRecord, ConnectorRecord, KeyRecord};
 
-/// The Cedar policies that a new realm declares.
+/// Who may do what at most, as Cedar policies by kind of agency: the frame that agreements fill.
 pub const FIRST_MATRIX: &str = include_str!("../policies/first-matrix.cedar");
 
-/// Version of [`FIRST_MATRIX`] for people.
-pub const FIRST_MATRIX_VERSION: &str = "2026-11-23";
+/// The Cedar policy that asks for an agreement inside that frame.
+pub const AGREEMENTS_NEEDED: &str = include_str!("../policies/agreements.cedar");
+
+/// Version of [`first_policy`] for people.
+pub const FIRST_MATRIX_VERSION: &str = "2026-11-27";
+
+/// The Cedar policies that a new realm declares.
+pub fn first_policy() -> String {
+    [FIRST_MATRIX, AGREEMENTS_NEEDED].concat()
+}

@@ -82,8 +82,8 @@ impl Policies {
 
     /// Whether an agency of this kind may, and the policies that decided, in order. A policy that cannot be
     /// evaluated refuses: a `forbid` that is skipped would otherwise open what it was to close.
-    pub(crate) fn decide(&self, kind: &str, ask: &Ask<'_>) -> (bool, Vec<String>) {
-        let Some((request, entities)) = question(kind, ask) else { return (false, Vec::new()) };
+    pub(crate) fn decide(&self, kind: &str, ask: &Ask<'_>, agreement: bool) -> (bool, Vec<String>) {
+        let Some((request, entities)) = question(kind, ask, agreement) else { return (false, Vec::new()) };
         let response = self.authorizer.is_authorized(&request, &self.set, &entities);
         if response.diagnostics().errors().next().is_some() {
             return (false, Vec::new());
@@ -95,7 +95,7 @@ impl Policies {
 }
 
 /// Cedar's form of a question; `None` where it has none, which refuses.
-fn question(kind: &str, ask: &Ask<'_>) -> Option<(Request, Entities)> {
+fn question(kind: &str, ask: &Ask<'_>, agreement: bool) -> Option<(Request, Entities)> {
     let uid =
         |which: usize, id: &str| EntityUid::from_type_name_and_id(TYPES[which].clone(), EntityId::new(id));
     let text = |value: &str| RestrictedExpression::new_string(value.into());
@@ -105,6 +105,7 @@ fn question(kind: &str, ask: &Ask<'_>) -> Option<(Request, Entities)> {
     let context = Context::from_pairs([
         ("purpose".to_owned(), text(ask.purpose.map_or("", |purpose| purpose.as_str()))),
         ("field_class".to_owned(), text(ask.field_class.map_or("", |class| class.as_str()))),
+        ("agreement".to_owned(), RestrictedExpression::new_bool(agreement)),
     ])
     .ok()?;
     let (action, resource) = (uid(1, ask.action.as_str()), uid(2, ask.resource));
@@ -123,6 +124,7 @@ mod tests {
     #[test]
     fn the_first_matrix_fits_the_schema() {
         Policies::parse(crate::FIRST_MATRIX).map(|_| ()).unwrap();
+        Policies::parse(&crate::first_policy()).map(|_| ()).unwrap();
     }
 
     #[test]

@@ -37,7 +37,9 @@ pub struct KeyRecord {
     pub revoked_at: Option<Timestamp>,
     /// Position of the event that registered it; `None` for the authority's first key, which comes from the configuration.
     pub registered: Option<Position>,
-    /// Positions of the events that revoked it.
+    /// Position of the proposal of that event, under dual control.
+    pub proposed: Option<Position>,
+    /// Positions of the events that revoked it, and of their proposals.
     pub revocations: Vec<Position>,
 }
 

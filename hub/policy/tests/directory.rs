@@ -4,7 +4,7 @@
 
 use bytes::Bytes;
 use prost::Message;
-use simpul_policy::{Action, Ask, Directory, DirectoryError, FIRST_MATRIX, PolicyError};
+use simpul_policy::{Action, Ask, Directory, DirectoryError, FIRST_MATRIX, PolicyError, Word};
 use simpul_proto::directory as wire;
 use simpul_types::{KeyId, Position, Sender, Timestamp};
 
@@ -22,7 +22,12 @@ impl Fold {
 
     fn apply<M: Message>(&mut self, name: &str, payload: &M) -> Result<(), DirectoryError> {
         let event_type = format!("simpul.directory.v1.{name}");
-        let result = self.directory.apply(&event_type, &payload.encode_to_vec(), Position::new(self.next));
+        let result = self.directory.apply(&Word {
+            event_type: &event_type,
+            payload: &payload.encode_to_vec(),
+            position: Position::new(self.next),
+            key_id: &"0011223344556677".parse().unwrap(),
+        });
         self.next += 1;
         result
     }
@@ -125,7 +130,8 @@ fn an_agency_that_is_declared_again_keeps_its_connectors_and_gets_its_new_kind()
     let purpose = "OVERSIGHT".parse().unwrap();
     let replays = |directory: &Directory| {
         let (agency, action) = (&polri().agency, Action::Replay);
-        directory.decide(&Ask { agency, action, resource: "log", field_class: None, purpose: Some(&purpose) })
+        let (field_class, purpose, provider, at) = (None, Some(&purpose), None, Timestamp::from_us(1));
+        directory.decide(&Ask { agency, action, resource: "log", field_class, purpose, provider, at })
     };
     assert!(!replays(&fold.directory).allowed);
     fold.agency("polri", "oversight").unwrap();
@@ -146,7 +152,8 @@ fn no_policy_widens_or_locks_out_the_authority() {
         fold.apply("PolicyDeclared", &wire::PolicyDeclared { cedar: cedar.into(), version: "1".into() })
             .unwrap();
         let may = |action, resource| {
-            let ask = Ask { agency: &authority, action, resource, field_class: None, purpose: None };
+            let (field_class, purpose, provider, at) = (None, None, None, Timestamp::from_us(1));
+            let ask = Ask { agency: &authority, action, resource, field_class, purpose, provider, at };
             fold.directory.decide(&ask).allowed
         };
         assert!(may(Action::Submit, "simpul.directory.v1.KeyRevoked"));
@@ -161,7 +168,7 @@ fn an_agency_that_nobody_declared_may_nothing() {
     let cedar = r#"@id("all") permit (principal, action, resource);"#.to_owned();
     fold.apply("PolicyDeclared", &wire::PolicyDeclared { cedar, version: "1".into() }).unwrap();
     let agency = "polri".parse().unwrap();
-    let ask =
-        Ask { agency: &agency, action: Action::Replay, resource: "log", field_class: None, purpose: None };
+    let (action, resource, at) = (Action::Replay, "log", Timestamp::from_us(1));
+    let ask = Ask { agency: &agency, action, resource, field_class: None, purpose: None, provider: None, at };
     assert!(!fold.directory.decide(&ask).allowed);
 }

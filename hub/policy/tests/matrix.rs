@@ -5,9 +5,9 @@
 use std::{collections::HashMap, fmt::Write, fs, path::Path, sync::Mutex, thread};
 
 use prost::Message;
-use simpul_policy::{Action, Ask, Directory, FIRST_MATRIX, FIRST_MATRIX_VERSION};
+use simpul_policy::{Action, Ask, Directory, FIRST_MATRIX, FIRST_MATRIX_VERSION, Word};
 use simpul_proto::{catalogue::EVENT_TYPES, directory as wire};
-use simpul_types::{AgencyCode, FieldClass, Position, Purpose, View};
+use simpul_types::{AgencyCode, FieldClass, Position, Purpose, Timestamp, View};
 
 /// Every purpose code of domain.md §6.1, and those of the hub itself.
 const PURPOSES: &[&str] = &[
@@ -65,7 +65,9 @@ impl Matrix {
         let mut directory = Directory::new([1; 32]);
         let apply = |directory: &mut Directory, name: &str, payload: Vec<u8>| {
             let event_type = format!("simpul.directory.v1.{name}");
-            directory.apply(&event_type, &payload, Position::ZERO).unwrap();
+            let (payload, position) = (&payload[..], Position::ZERO);
+            let key_id = &"0011223344556677".parse().unwrap();
+            directory.apply(&Word { event_type: &event_type, payload, position, key_id }).unwrap();
         };
         for (kind, name) in KINDS {
             let declared =
@@ -88,7 +90,8 @@ impl Matrix {
     ) -> bool {
         let agency: AgencyCode = kind.parse().unwrap();
         let purpose: Option<Purpose> = purpose.map(|purpose| purpose.parse().unwrap());
-        let ask = Ask { agency: &agency, action, resource, field_class, purpose: purpose.as_ref() };
+        let (purpose, provider, at) = (purpose.as_ref(), None, Timestamp::from_us(1));
+        let ask = Ask { agency: &agency, action, resource, field_class, purpose, provider, at };
         self.0.decide(&ask).allowed
     }
 
@@ -238,7 +241,8 @@ fn only_missions_and_whoever_places_people_see_where_they_are_sheltered_and_nobo
 #[test]
 fn two_agencies_are_sent_different_fields_of_one_case() {
     let Matrix(directory, _) = Matrix::new();
-    let sent = |kind: &str| directory.classes(&kind.parse().unwrap(), View::Case, None);
+    let sent =
+        |kind: &str| directory.classes(&kind.parse().unwrap(), View::Case, None, Timestamp::from_us(1));
     use FieldClass::{Identity, Placement, Reference, ScreeningResult, Suspect};
     assert_eq!(sent("registry"), [Reference, Identity, Placement, ScreeningResult].into());
     assert_eq!(sent("police"), [Reference, Placement, Suspect].into());

@@ -20,6 +20,8 @@ pub struct Document {
     pub position: Position,
     /// The one agency that may be shown it; empty where policy alone decides.
     pub addressee: String,
+    /// The agencies whose events it shows; agreements are with them.
+    pub providers: BTreeSet<AgencyCode>,
     /// One JSON object per field class that has content.
     pub classes: BTreeMap<FieldClass, Value>,
 }
@@ -50,7 +52,20 @@ static BY_VIEW: LazyLock<BTreeMap<View, Vec<FieldClass>>> = LazyLock::new(|| {
 
 impl Document {
     pub(crate) fn new(view: View, r#ref: String, position: Position) -> Self {
-        Self { view, r#ref, position, addressee: String::new(), classes: BTreeMap::new() }
+        Self {
+            view,
+            r#ref,
+            position,
+            addressee: String::new(),
+            providers: BTreeSet::new(),
+            classes: BTreeMap::new(),
+        }
+    }
+
+    /// Notes whose event it shows.
+    pub(crate) fn from(&mut self, source: &str) {
+        // A source is the code of the agency that admission knew.
+        self.providers.extend(source.parse::<AgencyCode>());
     }
 
     /// Sets a member of a class; what is empty is left out.

@@ -36,6 +36,12 @@ pub enum Payload {
     Key(directory::KeyRegistered),
     KeyRevoked(directory::KeyRevoked),
     Policy(directory::PolicyDeclared),
+    Proposed(directory::ChangeProposed),
+    Approved(directory::ChangeApproved),
+    Withdrawn(directory::ChangeWithdrawn),
+    DualControl(directory::DualControlBegun),
+    Concluded(Box<directory::AgreementConcluded>),
+    Ended(directory::AgreementEnded),
     /// Any type that the options of the contract describe.
     Entry(Box<entry::Entry>),
 }
@@ -83,6 +89,12 @@ impl Payload {
             "simpul.directory.v1.KeyRegistered" => message(bytes).map(Self::Key),
             "simpul.directory.v1.KeyRevoked" => message(bytes).map(Self::KeyRevoked),
             "simpul.directory.v1.PolicyDeclared" => message(bytes).map(Self::Policy),
+            "simpul.directory.v1.ChangeProposed" => message(bytes).map(Self::Proposed),
+            "simpul.directory.v1.ChangeApproved" => message(bytes).map(Self::Approved),
+            "simpul.directory.v1.ChangeWithdrawn" => message(bytes).map(Self::Withdrawn),
+            "simpul.directory.v1.DualControlBegun" => message(bytes).map(Self::DualControl),
+            "simpul.directory.v1.AgreementConcluded" => message(bytes).map(|m| Self::Concluded(Box::new(m))),
+            "simpul.directory.v1.AgreementEnded" => message(bytes).map(Self::Ended),
             _ => entry::Entry::decode(event_type, &bytes).map(|entry| Self::Entry(Box::new(entry))),
         }
     }

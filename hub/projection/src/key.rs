@@ -198,6 +198,10 @@ pub(crate) fn public_key(id: &str) -> Vec<u8> {
     join(b'D', &[b"k/", id.as_bytes()])
 }
 
+pub(crate) fn proposal(reference: &str) -> Vec<u8> {
+    join(b'D', &[b"x/", reference.as_bytes()])
+}
+
 /// When an agency was last heard of.
 pub(crate) fn heard(agency: &str) -> Vec<u8> {
     join(b'D', &[b"h/", agency.as_bytes()])

@@ -275,6 +275,15 @@ pub(crate) struct Participant {
     pub position: u64,
 }
 
+/// A change of the directory that was proposed.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Change {
+    #[prost(string, tag = "1")]
+    pub r#type: String,
+    #[prost(bytes = "vec", tag = "2")]
+    pub payload: Vec<u8>,
+}
+
 /// A registered key.
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct PublicKey {

@@ -208,7 +208,12 @@ impl Outbox {
             };
             let (position, n) = (entry.key.position, entry.key.n);
             messages.push(match change {
-                Some(change) => entry.message(change, &checkpoint),
+                Some(change) => {
+                    let sight =
+                        self.0.visibility.at(Position::new(position)).map_err(OutboxError::Visibility)?;
+                    let seen = sight.of_document(agency, entry.view, &change.document.providers);
+                    entry.message(change, seen, &checkpoint)
+                }
                 None => match self.0.feed.erased(Position::new(position)).map_err(OutboxError::Feed)? {
                     // The number stays taken: sequences are gapless.
                     Some(erased) => entry.erased(erased, &checkpoint),
@@ -283,8 +288,9 @@ impl Outbox {
             // Told by what the view can show, not by what this document shows: whoever saw something must also hear that
             // it is gone.
             let shown: ClassSet = classes_of(view).iter().copied().collect();
-            for (agency, allowed) in sight.of(view) {
-                let classes = allowed.and(shown);
+            for (agency, seen) in sight.of(view) {
+                // Whose data a document shows is known where it is read; then it is cut to that.
+                let classes = seen.most().and(shown);
                 if classes.is_empty() || addressee.as_ref().is_some_and(|addressee| addressee != agency) {
                     continue;
                 }
@@ -433,10 +439,11 @@ impl Entry {
         }
     }
 
-    /// The message, cut to the classes that were allowed when the change was derived.
-    fn message(&self, change: Change, checkpoint: &Arc<str>) -> OutboxMessage {
+    /// The message, cut to the classes that were allowed when the change was derived, and of these to what is allowed of the
+    /// data that the document shows.
+    fn message(&self, change: Change, seen: ClassSet, checkpoint: &Arc<str>) -> OutboxMessage {
         let document = change.document;
-        let json = document.cut(&self.classes.members()).to_string();
+        let json = document.cut(&self.classes.and(seen).members()).to_string();
         OutboxMessage {
             sequence: self.sequence,
             key: self.key,

@@ -25,7 +25,29 @@ pub trait Visibility: Send + Sync + 'static {
 
 /// What every agency sees, in one state of the directory. Agencies that see nothing are not in it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Sight(BTreeMap<AgencyCode, BTreeMap<View, ClassSet>>);
+pub struct Sight(BTreeMap<AgencyCode, BTreeMap<View, Seen>>);
+
+/// What an agency sees of a view, by whose data it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Seen {
+    /// Of anybody's.
+    anybody: ClassSet,
+    /// Of those with whom it is otherwise.
+    named: BTreeMap<AgencyCode, ClassSet>,
+}
+
+impl Seen {
+    /// What may be seen of some document of the view.
+    pub(crate) fn most(&self) -> ClassSet {
+        self.named.values().fold(self.anybody, |most, classes| most.or(*classes))
+    }
+
+    /// What is seen of a document that shows data of these agencies: no more than of each of them.
+    pub(crate) fn of<'a>(&self, providers: impl IntoIterator<Item = &'a AgencyCode>) -> ClassSet {
+        let of_each = providers.into_iter().map(|one| self.named.get(one).copied().unwrap_or(self.anybody));
+        of_each.reduce(ClassSet::and).unwrap_or(self.anybody)
+    }
+}
 
 impl Sight {
     /// From triples; empty sets are dropped.
@@ -33,11 +55,12 @@ impl Sight {
     where
         C: IntoIterator<Item = FieldClass>,
     {
-        let mut agencies: BTreeMap<AgencyCode, BTreeMap<View, ClassSet>> = BTreeMap::new();
+        let mut agencies: BTreeMap<AgencyCode, BTreeMap<View, Seen>> = BTreeMap::new();
         for (agency, view, classes) in seen {
             let classes: ClassSet = classes.into_iter().collect();
             if !classes.is_empty() {
-                agencies.entry(agency).or_default().insert(view, classes);
+                let seen = Seen { anybody: classes, named: BTreeMap::new() };
+                agencies.entry(agency).or_default().insert(view, seen);
             }
         }
         Self(agencies)
@@ -48,9 +71,33 @@ impl Sight {
         self.0.keys()
     }
 
+    /// Says what an agency sees of the data of one; nothing changes where that is what it sees of anybody's.
+    pub fn of_provider<C>(&mut self, agency: &AgencyCode, view: View, provider: &AgencyCode, classes: C)
+    where
+        C: IntoIterator<Item = FieldClass>,
+    {
+        let classes: ClassSet = classes.into_iter().collect();
+        let known = self.0.get(agency).and_then(|views| views.get(&view));
+        if known.map_or(ClassSet::default(), |seen| seen.anybody) != classes {
+            let views = self.0.entry(agency.clone()).or_default();
+            views.entry(view).or_default().named.insert(provider.clone(), classes);
+        }
+    }
+
     /// What each agency sees of a view, in order of their codes.
-    pub(crate) fn of(&self, view: View) -> impl Iterator<Item = (&AgencyCode, ClassSet)> {
-        self.0.iter().filter_map(move |(agency, views)| Some((agency, *views.get(&view)?)))
+    pub(crate) fn of(&self, view: View) -> impl Iterator<Item = (&AgencyCode, &Seen)> {
+        self.0.iter().filter_map(move |(agency, views)| Some((agency, views.get(&view)?)))
+    }
+
+    /// What one agency sees of a document that shows data of these agencies.
+    pub(crate) fn of_document<'a>(
+        &self,
+        agency: &AgencyCode,
+        view: View,
+        providers: impl IntoIterator<Item = &'a AgencyCode>,
+    ) -> ClassSet {
+        let seen = self.0.get(agency).and_then(|views| views.get(&view));
+        seen.map_or(ClassSet::default(), |seen| seen.of(providers))
     }
 }
 
@@ -74,6 +121,10 @@ impl ClassSet {
 
     pub(crate) const fn and(self, other: Self) -> Self {
         Self(self.0 & other.0)
+    }
+
+    pub(crate) const fn or(self, other: Self) -> Self {
+        Self(self.0 | other.0)
     }
 
     /// Its members.

@@ -65,10 +65,11 @@ pub(crate) async fn bundle(
     let mut decision = edge.gate.allow(&visit, Action::Replay, LOG).await?;
     let opened = Opened::by(&visit);
     let (worker, directory) = (edge.clone(), visit.directory());
-    let (types, agency) = (opened.types.clone(), visit.agency().to_string());
+    let (policies, quotas) = (opened.policies.clone(), opened.quotas.clone());
+    let agency = visit.agency().to_string();
     let made = tokio::task::spawn_blocking(move || -> Result<_, Status> {
         let Some(found) = find(&worker, wanted)? else { return Ok(None) };
-        let bundle = make(&worker, &directory, &found, &agency, &types)?;
+        let bundle = make(&worker, &directory, &found, &agency, &opened)?;
         Ok(Some((found, bundle)))
     });
     let end = edge.reader.head().end;
@@ -86,7 +87,8 @@ pub(crate) async fn bundle(
     };
     let disclosed = disclosed(&bundle);
     if !disclosed.is_empty() {
-        decision.policies.extend(opened.policies);
+        decision.policies.extend(policies);
+        decision.quotas.extend(quotas);
     }
     let classes: BTreeSet<_> = disclosed.iter().flat_map(|event_type| classes_of(event_type)).collect();
     let disclosed = classes.into_iter().copied().collect();
@@ -164,7 +166,7 @@ fn make(
     directory: &Directory,
     found: &Found,
     agency: &str,
-    opened: &BTreeSet<&'static str>,
+    opened: &Opened,
 ) -> Result<v1::EvidenceBundle, Status> {
     let authority_key = authority_key(directory)
         .ok_or_else(|| Status::internal("the directory does not hold its authority's key"))?;
@@ -172,7 +174,7 @@ fn make(
         let source = BundleSource {
             reader: &edge.reader,
             checkpoint,
-            opens: &|event_type| opened.contains(event_type),
+            opens: &|event_type, provider| opened.has(event_type, provider),
             registered: &|sender, key_id| registered(directory, sender, key_id),
             authority_key,
         };
@@ -195,7 +197,7 @@ fn registered(directory: &Directory, sender: &Sender, key_id: &KeyId) -> Vec<Pos
     let agency = directory.agency(&sender.agency);
     let connector = agency.and_then(|agency| agency.connectors.get(&sender.connector));
     let Some(key) = connector.and_then(|connector| connector.keys.get(key_id)) else { return Vec::new() };
-    key.registered.iter().chain(&key.revocations).copied().collect()
+    key.registered.iter().chain(&key.proposed).chain(&key.revocations).copied().collect()
 }
 
 /// The key that was there before any event.

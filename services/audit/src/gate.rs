@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use prost::Message;
-use simpul_audit::{AccessDraft, AccessLog};
+use simpul_audit::{AccessDraft, AccessLog, QUOTA_EXCEEDED, quota};
 use simpul_log::Reader;
 use simpul_policy::{Action, Ask, Decision, Directory};
-use simpul_types::{Caller, FieldClass, Position, Purpose};
+use simpul_types::{AgencyCode, Caller, Clock, FieldClass, Position, Purpose, Timestamp};
 use tonic::{Request, Status};
 
 use crate::status;
@@ -20,6 +20,7 @@ pub(crate) struct Gate {
     reader: Reader,
     access: Arc<AccessLog>,
     directory: Arc<ArcSwap<Directory>>,
+    clock: Arc<dyn Clock>,
 }
 
 /// One call from its arrival on, under one snapshot of the directory.
@@ -30,6 +31,7 @@ pub(crate) struct Visit {
     action: &'static str,
     parameters: Vec<u8>,
     directory: Arc<Directory>,
+    at: Timestamp,
 }
 
 /// What is written about an allowed call.
@@ -50,8 +52,13 @@ impl Answered {
 }
 
 impl Gate {
-    pub(crate) fn new(reader: Reader, access: Arc<AccessLog>, directory: Arc<ArcSwap<Directory>>) -> Self {
-        Self { reader, access, directory }
+    pub(crate) fn new(
+        reader: Reader,
+        access: Arc<AccessLog>,
+        directory: Arc<ArcSwap<Directory>>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self { reader, access, directory, clock }
     }
 
     pub(crate) fn access_reader(&self) -> &Reader {
@@ -82,6 +89,7 @@ impl Gate {
             action,
             parameters: request.get_ref().encode_to_vec(),
             directory: self.directory.load_full(),
+            at: self.clock.now(),
         })
     }
 
@@ -125,8 +133,15 @@ impl Gate {
         &self,
         visit: &Visit,
         decision: &Decision,
-        answered: Answered,
+        mut answered: Answered,
     ) -> Result<u64, Status> {
+        let taken = match quota::counts(answered.class) {
+            true => self.access.quotas().take(&decision.quotas, visit.at),
+            false => Ok(()),
+        };
+        if taken.is_err() {
+            answered = Answered::plain(QUOTA_EXCEEDED, answered.position);
+        }
         let draft = AccessDraft {
             caller: Some(visit.caller.clone()),
             official: visit.official.clone(),
@@ -137,18 +152,23 @@ impl Gate {
             case_ref: answered.case_ref,
             position: answered.position,
             directory_position: decision.directory_position,
-            policies: decision.policies.clone(),
+            policies: decision.grounds(),
             checkpoint: Some(self.reader.head().checkpoint.clone()),
             parameters: visit.parameters.clone().into(),
             ..AccessDraft::default()
         };
-        self.access.record(draft).await.map_err(|error| status::of_access(&error))
+        let index = self.access.record(draft).await.map_err(|error| status::of_access(&error))?;
+        taken.map(|()| index).map_err(|spent| Status::resource_exhausted(spent.to_string()))
     }
 }
 
 impl Visit {
     pub(crate) fn agency(&self) -> &str {
         self.caller.sender.agency.as_str()
+    }
+
+    pub(crate) fn agency_code(&self) -> &AgencyCode {
+        &self.caller.sender.agency
     }
 
     pub(crate) fn directory(&self) -> Arc<Directory> {
@@ -159,6 +179,19 @@ impl Visit {
         self.decide_class(action, resource, None)
     }
 
+    /// Whether payloads of a type may be seen in clear, of anybody or of what one agency brought.
+    pub(crate) fn may_open(&self, event_type: &str, provider: Option<&AgencyCode>) -> Arc<Decision> {
+        self.directory.decide_shared(&Ask {
+            agency: &self.caller.sender.agency,
+            action: Action::OpenPayload,
+            resource: event_type,
+            field_class: None,
+            purpose: self.purpose.as_ref(),
+            provider,
+            at: self.at,
+        })
+    }
+
     fn decide_class(&self, action: Action, resource: &str, field_class: Option<FieldClass>) -> Decision {
         self.directory.decide(&Ask {
             agency: &self.caller.sender.agency,
@@ -166,6 +199,8 @@ impl Visit {
             resource,
             field_class,
             purpose: self.purpose.as_ref(),
+            provider: None,
+            at: self.at,
         })
     }
 }

@@ -20,6 +20,7 @@ use simpul_audit::{AccessLog, Published};
 use simpul_log::Reader;
 use simpul_policy::Directory;
 use simpul_proto::v1::{self, audit_service_server::AuditService};
+use simpul_types::Clock;
 use tonic::{Request, Response, Status};
 
 pub use bundles::{CaseEvents, Cases};
@@ -41,8 +42,13 @@ pub struct AuditEdge {
 
 impl AuditEdge {
     /// Serves the log behind `reader` and the access log; the directory is the one that admission keeps current.
-    pub fn new(reader: Reader, access: Arc<AccessLog>, directory: Arc<ArcSwap<Directory>>) -> Self {
-        let gate = Gate::new(reader.clone(), access, directory);
+    pub fn new(
+        reader: Reader,
+        access: Arc<AccessLog>,
+        directory: Arc<ArcSwap<Directory>>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let gate = Gate::new(reader.clone(), access, directory, clock);
         Self { reader, gate, published: None, cases: None }
     }
 

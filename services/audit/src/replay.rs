@@ -4,7 +4,7 @@
 //! ends it. Policy is asked once, under one snapshot of the directory, and the access entry is durable before the first
 //! leaf leaves (QRY-1).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt, stream};
@@ -12,7 +12,7 @@ use prost::Message;
 use simpul_log::{ReadError, Reader, StoredEvent, StoredLeaf};
 use simpul_policy::Action;
 use simpul_proto::{catalogue::EVENT_TYPES, v1};
-use simpul_types::{FieldClass, Position, StreamName};
+use simpul_types::{AgencyCode, FieldClass, Leaf, Position, StreamName};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
@@ -55,6 +55,7 @@ pub(crate) async fn replay(
     let opened = Opened::by(&visit);
     let mut record = decision.clone();
     record.policies.extend(opened.policies.iter().cloned());
+    record.quotas.extend(opened.quotas.clone());
     let answered =
         Answered { class: "REPLAY", disclosed: opened.disclosed(), position: until, case_ref: String::new() };
     edge.gate.record(&visit, &record, answered).await?;
@@ -88,25 +89,48 @@ pub(crate) fn flatten<T: Send + 'static>(receiver: mpsc::Receiver<Result<Vec<T>,
 
 /// Which event types the caller may see in clear.
 pub(crate) struct Opened {
-    pub(crate) types: BTreeSet<&'static str>,
+    /// Whoever brought the event.
+    types: BTreeSet<&'static str>,
+    /// Where it is otherwise for what one agency brought.
+    named: BTreeMap<AgencyCode, BTreeSet<&'static str>>,
     pub(crate) policies: BTreeSet<String>,
+    pub(crate) quotas: BTreeMap<String, u32>,
 }
 
 impl Opened {
     pub(crate) fn by(visit: &Visit) -> Self {
-        let mut this = Self { types: BTreeSet::new(), policies: BTreeSet::new() };
-        for event_type in EVENT_TYPES.iter().copied() {
-            let decision = visit.decide(Action::OpenPayload, event_type);
-            if decision.allowed {
-                this.types.insert(event_type);
-                this.policies.extend(decision.policies);
+        let (mut policies, mut quotas) = (BTreeSet::new(), BTreeMap::new());
+        let mut of = |provider: Option<&AgencyCode>| {
+            let mut types = BTreeSet::new();
+            for event_type in EVENT_TYPES.iter().copied() {
+                let decision = visit.may_open(event_type, provider);
+                if decision.allowed {
+                    types.insert(event_type);
+                    policies.extend(decision.grounds());
+                    quotas.extend(decision.quotas.iter().cloned());
+                }
             }
-        }
-        this
+            types
+        };
+        let types = of(None);
+        let directory = visit.directory();
+        let named = directory.named_providers(visit.agency_code());
+        let named = named.into_iter().map(|provider| (provider.clone(), of(Some(provider)))).collect();
+        Self { types, named, policies, quotas }
+    }
+
+    /// Whether an event of that type is opened that this agency brought.
+    pub(crate) fn has(&self, event_type: &str, provider: &AgencyCode) -> bool {
+        self.named.get(provider).unwrap_or(&self.types).contains(event_type)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.types.is_empty() && self.named.values().all(BTreeSet::is_empty)
     }
 
     fn disclosed(&self) -> Vec<FieldClass> {
-        let classes: BTreeSet<_> = self.types.iter().flat_map(|event_type| classes_of(event_type)).collect();
+        let types = self.named.values().flatten().chain(&self.types);
+        let classes: BTreeSet<_> = types.flat_map(|event_type| classes_of(event_type)).collect();
         classes.into_iter().copied().collect()
     }
 }
@@ -188,8 +212,15 @@ impl Work<'_> {
             leaf: leaf.bytes.clone(),
             events,
         };
+        let provider = match self.opened.is_empty() {
+            true => None,
+            false => Leaf::decode(&leaf.bytes).ok().map(|leaf| leaf.statement.sender.agency),
+        };
         for event in &leaf.events {
-            let opened = self.open(event)?;
+            let opened = match &provider {
+                Some(provider) => self.open(event, provider)?,
+                None => Bytes::new(),
+            };
             bytes += event.header.len() + event.sealed.len() + opened.len();
             events.push(v1::ReplayEvent {
                 position: event.position.get(),
@@ -209,12 +240,9 @@ impl Work<'_> {
     }
 
     /// salt ‖ payload where policy opens the type; empty otherwise.
-    fn open(&self, event: &StoredEvent) -> Result<Bytes, ReadError> {
-        if self.opened.types.is_empty() {
-            return Ok(Bytes::new());
-        }
+    fn open(&self, event: &StoredEvent, provider: &AgencyCode) -> Result<Bytes, ReadError> {
         let header = TypeOfHeader::decode(&event.header[..]).unwrap_or_default();
-        if !self.opened.types.contains(header.r#type.as_str()) {
+        if !self.opened.has(&header.r#type, provider) {
             return Ok(Bytes::new());
         }
         let opened = match self.reader.open_payload(event) {

@@ -16,7 +16,7 @@ use simpul_audit::{
     entries,
 };
 use simpul_audit_service::{Answers, AuditEdge, CaseEvents, Cases};
-use simpul_policy::{Directory, FIRST_MATRIX};
+use simpul_policy::{Directory, FIRST_MATRIX, Word};
 use simpul_proto::{
     directory,
     v1::{self, audit_service_server::AuditService, get_bundle_request::Subject},
@@ -51,7 +51,8 @@ impl Hub {
         }
         folder.desk(vec![Fact::licence("sisko-licence/a")]).await;
         let directory = Arc::new(ArcSwap::from_pointee(directory(policies)));
-        let edge = AuditEdge::new(folder.reader.clone(), Arc::clone(&folder.access), directory);
+        let edge =
+            AuditEdge::new(folder.reader.clone(), Arc::clone(&folder.access), directory, Arc::new(System));
         Self { folder, edge, _dir: dir }
     }
 
@@ -68,13 +69,19 @@ impl Hub {
     }
 }
 
+/// Applies a directory event that the authority's first key signed.
+fn apply(directory: &mut Directory, event_type: &str, payload: &[u8], position: Position) {
+    let key_id = &"0011223344556677".parse().unwrap();
+    directory.apply(&Word { event_type, payload, position, key_id }).unwrap();
+}
+
 fn directory(policies: &str) -> Directory {
     let authority = SigningKey::from_seed(&[1; 32]).unwrap().public_key();
     let mut directory = Directory::new(authority);
     for (code, kind) in [("ombudsman", "oversight"), ("polri", "police")] {
         let declared = directory::AgencyDeclared { code: code.into(), name: code.into(), kind: kind.into() };
         let position = directory.position();
-        directory.apply("simpul.directory.v1.AgencyDeclared", &declared.encode_to_vec(), position).unwrap();
+        apply(&mut directory, "simpul.directory.v1.AgencyDeclared", &declared.encode_to_vec(), position);
     }
     let desk = SigningKey::from_seed(&[2; 32]).unwrap();
     for (event_type, payload) in [
@@ -89,12 +96,13 @@ fn directory(policies: &str) -> Directory {
         ),
         ("KeyRegistered", support::register(&support::sender("kp2mi", "desk"), &desk).payload.to_vec()),
     ] {
-        directory.apply(&format!("simpul.directory.v1.{event_type}"), &payload, Position::ZERO).unwrap();
+        let event_type = format!("simpul.directory.v1.{event_type}");
+        apply(&mut directory, &event_type, &payload, Position::ZERO);
     }
     let declared =
         directory::PolicyDeclared { cedar: format!("{FIRST_MATRIX}{policies}"), version: "test".into() };
     let payload = declared.encode_to_vec();
-    directory.apply("simpul.directory.v1.PolicyDeclared", &payload, Position::new(2)).unwrap();
+    apply(&mut directory, "simpul.directory.v1.PolicyDeclared", &payload, Position::new(2));
     directory
 }
 

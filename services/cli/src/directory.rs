@@ -1,4 +1,6 @@
-//! `simpul directory`: make a development realm, list who takes part, explain a decision.
+//! `simpul directory`: make a development realm, list who takes part and what they have agreed, explain a decision, and change it.
+
+mod change;
 
 use std::{io::Write, process::ExitCode};
 
@@ -18,8 +20,22 @@ pub enum Command {
     Init(made::Init),
     /// Agencies, connectors and keys
     List,
+    /// Agreements, and whether they are in force
+    Agreements,
     /// Why something is or is not allowed
     Explain(Explain),
+    /// Conclude an agreement, or replace one; proposed where two keys are needed
+    Agree(change::Agree),
+    /// End an agreement before its day; proposed where two keys are needed
+    EndAgreement(change::EndAgreement),
+    /// Any other change, from a payload in JSON; proposed where two keys are needed
+    Change(change::Change),
+    /// Changes that were proposed, and what became of them
+    Proposals,
+    /// Approve a proposed change, with another key than proposed it
+    Approve(change::Approve),
+    /// Close a proposed change
+    Withdraw(change::Withdraw),
 }
 
 #[derive(Args)]
@@ -39,6 +55,10 @@ pub struct Explain {
     /// Purpose code
     #[arg(long)]
     purpose: String,
+
+    /// Agency whose data it is about; anybody's without it
+    #[arg(long, default_value = "")]
+    provider: String,
 }
 
 pub async fn run(
@@ -50,6 +70,13 @@ pub async fn run(
     match command {
         Command::Init(command) => return made::init(command, json, out),
         Command::List => list(connection, json, out).await?,
+        Command::Agreements => change::agreements(connection, json, out).await?,
+        Command::Agree(command) => return change::agree(command, connection, json, out).await,
+        Command::EndAgreement(command) => return change::end(command, connection, json, out).await,
+        Command::Change(command) => return change::any(command, connection, json, out).await,
+        Command::Proposals => change::proposals(connection, json, out).await?,
+        Command::Approve(command) => return change::approve(command, connection, json, out).await,
+        Command::Withdraw(command) => return change::withdraw(command, connection, json, out).await,
         Command::Explain(command) => explain(command, connection, json, out).await?,
     }
     Ok(ExitCode::SUCCESS)
@@ -96,8 +123,8 @@ async fn explain(
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
     let hub = connection.connect().await?;
-    let Explain { agency, action, resource, purpose } = command;
-    let request = v1::ExplainRequest { agency, action, resource, purpose };
+    let Explain { agency, action, resource, purpose, provider } = command;
+    let request = v1::ExplainRequest { agency, action, resource, purpose, provider };
     let response = answer(DirectoryServiceClient::new(hub.channel).explain(request).await)?;
     if json {
         return json_line(out, &wire_json::of("ExplainResponse", &response)?);
@@ -108,5 +135,18 @@ async fn explain(
         policies => format!("by {}", policies.join(", ")),
     };
     writeln!(out, "{word} {by}, directory as of position {}", response.directory_position)?;
+    if !response.agreements.is_empty() {
+        writeln!(out, "covered by agreement {}", response.agreements.join(", "))?;
+    }
+    if !response.allowed {
+        let rule = match response.allowed_under_agreement {
+            true => "an agreement that covers it would open it",
+            false => "policy refuses it, whatever is agreed",
+        };
+        writeln!(out, "{rule}")?;
+        for miss in &response.misses {
+            writeln!(out, "agreement {}: {}", miss.agreement, miss.why)?;
+        }
+    }
     Ok(())
 }

@@ -2,7 +2,8 @@
 //! configuration file that the hub, the connectors, the clients and NATS need.
 //!
 //! ```text
-//! DIR/ca.pem ca.key authority.key authority.pub bootstrap.binpb
+//! DIR/ca.pem ca.key authority.pub bootstrap.binpb
+//! DIR/authority/<first|second>/  ca.pem tls.pem tls.key signing.key client.toml      two keys, since the directory is under dual control
 //! DIR/hub/       tls.pem tls.key ca.pem log.key access.key verdict.key master.key hub.toml log.vkey access.vkey verdict.pub
 //! DIR/agencies/<agency>/<connector>/  ca.pem tls.pem tls.key signing.key client.toml
 //!     where an agent runs also        connector.toml mappings/ input/ (or intake.key, the case system's token)
@@ -137,9 +138,22 @@ impl Realm {
         sender_dir(&self.dir, agency, connector)
     }
 
+    /// Client configuration of the directory authority's `first` or `second` key.
+    pub fn authority_config(&self, which: &str) -> PathBuf {
+        self.dir.join("authority").join(which).join("client.toml")
+    }
+
     /// Its client configuration.
     pub fn client_config(&self, agency: &str, connector: &str) -> PathBuf {
         self.sender_dir(agency, connector).join("client.toml")
+    }
+}
+
+/// The sender of directory events.
+fn authority() -> Sender {
+    Sender {
+        agency: simpul_policy::AUTHORITY_AGENCY.parse().expect("a valid agency code"),
+        connector: simpul_policy::AUTHORITY_CONNECTOR.parse().expect("a valid connector name"),
     }
 }
 
@@ -202,7 +216,7 @@ pub fn init(options: &InitOptions, ids: &dyn IdSource) -> Result<Realm, InitErro
     let origin = format!("simpul.example/{}", options.realm);
     let (log_key, log_vkey) = note_key(&origin);
     let (access_key, access_vkey) = note_key(&format!("{origin}/access"));
-    let [verdict_key, authority_key, producer_key] = [(); 3].map(|()| SigningKey::generate());
+    let [verdict_key, authority_key, second_key, producer_key] = [(); 4].map(|()| SigningKey::generate());
     let mut realm = Realm {
         dir: root.path().to_path_buf(),
         hub_config: root.path().join("hub/hub.toml"),
@@ -217,7 +231,6 @@ pub fn init(options: &InitOptions, ids: &dyn IdSource) -> Result<Realm, InitErro
     let ca = Authority::new(&options.realm, options.now)?;
     root.public("ca.pem", ca.pem())?;
     root.secret("ca.key", &ca.key_pem())?;
-    root.secret("authority.key", &line(&authority_key.to_text()))?;
     root.public("authority.pub", &line(&realm.authority_key))?;
 
     let mut keys = Vec::with_capacity(realm.senders.len());
@@ -235,6 +248,18 @@ pub fn init(options: &InitOptions, ids: &dyn IdSource) -> Result<Realm, InitErro
         }
         keys.push((sender.clone(), key.public_key()));
     }
+
+    let authority = authority();
+    for (name, key) in [("first", &authority_key), ("second", &second_key)] {
+        let folder = root.folder(&format!("authority/{name}"))?;
+        let issued = ca.client(&format!("{authority} {name}"), &authority.spiffe())?;
+        folder.public("ca.pem", ca.pem())?;
+        folder.public("tls.pem", &issued.certificate)?;
+        folder.secret("tls.key", &issued.key)?;
+        folder.secret("signing.key", &line(&key.to_text()))?;
+        folder.public("client.toml", &configs::client(options, &realm, &authority))?;
+    }
+    keys.push((authority, second_key.public_key()));
 
     let hub = root.folder("hub")?;
     let issued = ca.server("simpul-hub", &options.hosts, Some("spiffe://simpul/hub"))?;
@@ -343,8 +368,8 @@ fn check(options: &InitOptions) -> Result<Vec<Sender>, InitError> {
         }
     }
     // Agency, connector and key are events, and the policy is one: all of them in one submission.
-    if options.agencies.len() + 2 * senders.len() + 4 > limits::EVENTS_PER_SUBMISSION_MAX {
-        let rule = "at most 300, with their connectors";
+    if 2 * options.agencies.len() + 2 * senders.len() + 8 > limits::EVENTS_PER_SUBMISSION_MAX {
+        let rule = "at most 250, with their connectors";
         return Err(InitError::Value { what: "agencies", value: options.agencies.len().to_string(), rule });
     }
     Ok(senders)

@@ -7,7 +7,7 @@
 //!
 //! A line that cannot be sent, or that the hub refuses, is reported with line, field and reason; all others go on.
 
-mod line;
+pub mod line;
 
 use std::{
     fs::File,

@@ -16,19 +16,20 @@ use simpul_proto::v1::{
     self,
     directory_service_server::{DirectoryService, DirectoryServiceServer},
 };
-use simpul_types::Caller;
+use simpul_types::{Caller, Clock};
 use tonic::{Request, Response, Status};
 
 /// The service.
 pub struct DirectoryEdge {
     directory: Arc<ArcSwap<Directory>>,
     access: Arc<AccessLog>,
+    clock: Arc<dyn Clock>,
 }
 
 impl DirectoryEdge {
     /// The service on the directory that admission keeps.
-    pub fn new(directory: Arc<ArcSwap<Directory>>, access: Arc<AccessLog>) -> Self {
-        Self { directory, access }
+    pub fn new(directory: Arc<ArcSwap<Directory>>, access: Arc<AccessLog>, clock: Arc<dyn Clock>) -> Self {
+        Self { directory, access, clock }
     }
 
     /// The same as a tonic server.
@@ -80,6 +81,29 @@ impl DirectoryService for DirectoryEdge {
         }))
     }
 
+    /// Answers any declared agency: what agencies have agreed is public among those who take part.
+    async fn list_agreements(
+        &self,
+        request: Request<v1::ListAgreementsRequest>,
+    ) -> Result<Response<v1::ListAgreementsResponse>, Status> {
+        let (caller, directory) = self.enter(&request)?;
+        self.record(AccessDraft {
+            caller: Some(caller),
+            action: "directory.agreements",
+            answer: "LISTED".into(),
+            directory_position: directory.position(),
+            ..AccessDraft::default()
+        })
+        .await?;
+        let now = self.clock.now();
+        Ok(Response::new(v1::ListAgreementsResponse {
+            agreements: directory.agreements().map(|agreement| encode::agreement(agreement, now)).collect(),
+            proposals: directory.proposals().map(|proposal| encode::proposal(proposal, now)).collect(),
+            dual_control: directory.dual_control(),
+            directory_position: directory.position().get(),
+        }))
+    }
+
     /// Answers for any agency: policies are public among those who take part.
     async fn explain(
         &self,
@@ -88,20 +112,21 @@ impl DirectoryService for DirectoryEdge {
         let (caller, directory) = self.enter(&request)?;
         let request = request.into_inner();
         let question = question::Question::read(&request).map_err(Status::invalid_argument)?;
-        let (allowed, policies) = question.ask(&directory);
+        let now = self.clock.now();
+        let explained = question.ask(&directory, now);
+        let v1::ExplainResponse { allowed, policies, .. } = &explained;
         self.record(AccessDraft {
             caller: Some(caller),
             action: "directory.explain",
             purpose: request.purpose.clone(),
-            answer: if allowed { "ALLOWED" } else { "DENIED" }.into(),
+            answer: if *allowed { "ALLOWED" } else { "DENIED" }.into(),
             directory_position: directory.position(),
             policies: policies.clone(),
             parameters: request.encode_to_vec().into(),
             ..AccessDraft::default()
         })
         .await?;
-        let directory_position = directory.position().get();
-        Ok(Response::new(v1::ExplainResponse { allowed, policies, directory_position }))
+        Ok(Response::new(explained))
     }
 
     async fn enrol(&self, _: Request<v1::EnrolRequest>) -> Result<Response<v1::EnrolResponse>, Status> {

@@ -1,10 +1,10 @@
 //! A request to explain as a question to the policy.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use simpul_policy::{Action, Ask, Directory};
+use simpul_policy::{Action, Ask, Directory, Miss};
 use simpul_proto::v1;
-use simpul_types::{AgencyCode, FieldClass, Purpose};
+use simpul_types::{AgencyCode, FieldClass, Purpose, Timestamp};
 
 /// Longest resource: the name of an event type.
 const RESOURCE_BYTES_MAX: usize = 128;
@@ -16,6 +16,7 @@ pub(crate) struct Question {
     resource: String,
     classes: Vec<Option<FieldClass>>,
     purpose: Purpose,
+    provider: Option<AgencyCode>,
 }
 
 impl Question {
@@ -47,35 +48,59 @@ impl Question {
             resource: resource.into(),
             classes,
             purpose: request.purpose.parse().map_err(|error| format!("purpose: {error}"))?,
+            provider: match request.provider.as_str() {
+                "" => None,
+                code => Some(code.parse().map_err(|error| format!("provider: {error}"))?),
+            },
         })
     }
 
-    /// Whether it is allowed, for at least one class where a whole view is meant, and the policies that
-    /// decided.
-    pub(crate) fn ask(&self, directory: &Directory) -> (bool, Vec<String>) {
+    /// Whether it is allowed at that time, for at least one class where a whole view is meant, and what decided.
+    pub(crate) fn ask(&self, directory: &Directory, at: Timestamp) -> v1::ExplainResponse {
         // Nobody states a purpose for what is sent unasked.
         let purpose = (self.action != Action::Publish).then_some(&self.purpose);
-        let mut allowed = false;
-        let mut policies = BTreeSet::new();
+        let (mut allowed, mut allowed_under_agreement) = (false, false);
+        let (mut policies, mut agreements) = (BTreeSet::new(), BTreeSet::new());
+        let mut misses = BTreeMap::new();
         for field_class in &self.classes {
             let (agency, action, resource) = (&self.agency, self.action, self.resource.as_str());
-            let ask = Ask { agency, action, resource, field_class: *field_class, purpose };
+            let (field_class, provider) = (*field_class, self.provider.as_ref());
+            let ask = Ask { agency, action, resource, field_class, purpose, provider, at };
             let decision = directory.decide(&ask);
             allowed |= decision.allowed;
             policies.extend(decision.policies);
+            agreements.extend(decision.agreements);
+            let (under_agreement, left_out) = directory.explain(&ask);
+            allowed_under_agreement |= under_agreement;
+            // Of a whole view, the classes that policy refuses anyhow are not for an agreement to open.
+            if under_agreement || self.classes.len() == 1 {
+                misses.extend(left_out);
+            }
         }
-        (allowed, policies.into_iter().collect())
+        misses.retain(|agreement, _| !agreements.contains(agreement));
+        let miss = |(agreement, why): (String, Miss)| v1::AgreementMiss { agreement, why: why.to_string() };
+        v1::ExplainResponse {
+            allowed,
+            policies: policies.into_iter().collect(),
+            directory_position: directory.position().get(),
+            agreements: agreements.into_iter().collect(),
+            allowed_under_agreement,
+            misses: misses.into_iter().map(miss).collect(),
+            decided_for_us: at.as_us(),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use prost::Message;
-    use simpul_policy::FIRST_MATRIX;
+    use simpul_policy::{FIRST_MATRIX, Word};
     use simpul_proto::directory;
     use simpul_types::Position;
 
     use super::*;
+
+    const KEY: &str = "0011223344556677";
 
     fn directory() -> Directory {
         let mut present = Directory::new([1; 32]);
@@ -85,7 +110,8 @@ mod tests {
         let events = [("AgencyDeclared", polri.encode_to_vec()), ("PolicyDeclared", policy.encode_to_vec())];
         for (position, (name, payload)) in events.into_iter().enumerate() {
             let event_type = format!("simpul.directory.v1.{name}");
-            present.apply(&event_type, &payload, Position::new(position as u64)).unwrap();
+            let (position, key_id) = (Position::new(position as u64), &KEY.parse().unwrap());
+            present.apply(&Word { event_type: &event_type, payload: &payload, position, key_id }).unwrap();
         }
         present
     }
@@ -96,8 +122,10 @@ mod tests {
             action: action.into(),
             resource: resource.into(),
             purpose: purpose.into(),
+            provider: String::new(),
         };
-        Question::read(&request).map(|question| question.ask(&directory()))
+        let explained = Question::read(&request)?.ask(&directory(), Timestamp::from_us(1));
+        Ok((explained.allowed, explained.policies))
     }
 
     #[test]

@@ -146,7 +146,7 @@ pub async fn start_at(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<H
     let state_keys =
         StateKeys { index: master.index_key(), sealer: master.state_key("projection").with_epoch(epoch) };
     let (read_models, projection) = start_projection(&config, reader.clone(), state_keys).await?;
-    let publisher = start_publisher(&config, &read_models, &reader, &admission, authority)?;
+    let publisher = start_publisher(&config, &read_models, &reader, &admission, authority, clock.clone())?;
 
     let own_words = match producer {
         Some(key) => {
@@ -260,11 +260,12 @@ fn start_publisher(
     reader: &Reader,
     admission: &Admission,
     authority: [u8; 32],
+    clock: Arc<dyn Clock>,
 ) -> anyhow::Result<simpul_publisher::Handle> {
     let mut publisher =
         simpul_publisher::Config::new(config.data_dir.join("outbox"), config.log.origin.clone());
     publisher.nats = config.nats_config();
-    let sights = Arc::new(Sights::new(admission.directory(), reader.clone(), authority));
+    let sights = Arc::new(Sights::new(admission.directory(), reader.clone(), authority, clock));
     simpul_publisher::start(publisher, read_models.clone(), reader.clone(), sights).context("publisher")
 }
 

@@ -112,14 +112,14 @@ pub(crate) async fn serve(
         outbox,
         access: access.clone(),
         directory: directory.clone(),
-        clock,
+        clock: clock.clone(),
         ids: Arc::new(System),
     });
     let submission = simpul_submission_service::Submission::new(admission).into_server();
-    let edge = simpul_audit_service::AuditEdge::new(reader, access.clone(), directory.clone());
+    let edge = simpul_audit_service::AuditEdge::new(reader, access.clone(), directory.clone(), clock.clone());
     let edge = edge.with_published(published).with_cases(cases);
     let (status, audit) = (edge.clone().into_hub_server(), edge.into_server());
-    let directory = simpul_directory_service::DirectoryEdge::new(directory, access).into_server();
+    let directory = simpul_directory_service::DirectoryEdge::new(directory, access, clock).into_server();
     let legality = LegalityServiceServer::new(legality);
 
     let (reporter, health) = tonic_health::server::health_reporter();

@@ -13,53 +13,90 @@ use std::{
 
 use arc_swap::ArcSwap;
 use simpul_log::{Reader, Scan, StoredEvent};
-use simpul_policy::{Directory, EVENT_PACKAGE};
+use simpul_policy::{Directory, EVENT_PACKAGE, Word};
 use simpul_publisher::{FeedError, Sight, Visibility};
-use simpul_types::{Header, Leaf, Position, View};
+use simpul_types::{Clock, Header, KeyId, Leaf, Position, Timestamp, View};
 
 /// Sights by position.
 pub(crate) struct Sights {
     current: Arc<ArcSwap<Directory>>,
     reader: Reader,
     authority: [u8; 32],
-    /// Leaves of the frame last asked for: their positions, and the directory position they were judged under.
-    leaves: Mutex<Vec<(Range<u64>, Position)>>,
-    newest: Mutex<Option<(Position, Arc<Sight>)>>,
+    clock: Arc<dyn Clock>,
+    /// Leaves of the frame last asked for.
+    leaves: Mutex<Vec<Judged>>,
+    newest: Mutex<Option<(Position, Timed)>>,
     past: Mutex<Option<Past>>,
 }
 
-impl Sights {
-    pub(crate) fn new(current: Arc<ArcSwap<Directory>>, reader: Reader, authority: [u8; 32]) -> Self {
-        let (leaves, newest, past) = Default::default();
-        Self { current, reader, authority, leaves, newest, past }
+/// What a leaf says of how its events were judged.
+#[derive(Clone)]
+struct Judged {
+    positions: Range<u64>,
+    directory: Position,
+    at: Timestamp,
+}
+
+/// A sight, and the time in which it is the same.
+#[derive(Clone)]
+struct Timed {
+    sight: Arc<Sight>,
+    from: Timestamp,
+    until: Option<Timestamp>,
+}
+
+impl Timed {
+    fn of(directory: &Directory, at: Timestamp) -> Self {
+        Self { sight: Arc::new(sight(directory, at)), from: at, until: directory.next_turn(at) }
     }
 
-    /// The directory position that the event was judged under, as its leaf says.
-    fn judged_under(&self, position: Position) -> Result<Position, FeedError> {
+    fn holds(&self, at: Timestamp) -> bool {
+        self.from <= at && self.until.is_none_or(|until| at < until)
+    }
+}
+
+impl Sights {
+    pub(crate) fn new(
+        current: Arc<ArcSwap<Directory>>,
+        reader: Reader,
+        authority: [u8; 32],
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let (leaves, newest, past) = Default::default();
+        Self { current, reader, authority, clock, leaves, newest, past }
+    }
+
+    /// How the event was judged, as its leaf says.
+    fn judged(&self, position: Position) -> Result<Judged, FeedError> {
         let mut known = lock(&self.leaves);
-        let find = |known: &[(Range<u64>, Position)]| {
-            let leaf = known.iter().find(|(range, _)| range.contains(&position.get()));
-            leaf.map(|(_, directory)| *directory)
-        };
-        if let Some(directory) = find(&known) {
-            return Ok(directory);
+        let find =
+            |known: &[Judged]| known.iter().find(|leaf| leaf.positions.contains(&position.get())).cloned();
+        if let Some(judged) = find(&known) {
+            return Ok(judged);
         }
         known.clear();
         for bytes in self.reader.leaves_around(position)? {
             let leaf = Leaf::decode(&bytes)?;
             let first = leaf.first_position.get();
-            known.push((first..first + u64::from(leaf.statement.event_count), leaf.directory_position));
+            known.push(Judged {
+                positions: first..first + u64::from(leaf.statement.event_count),
+                directory: leaf.directory_position,
+                at: leaf.admitted_at,
+            });
         }
         find(&known).ok_or_else(|| format!("no leaf holds position {position}").into())
     }
 
-    fn newest(&self, directory: &Directory) -> Arc<Sight> {
+    fn newest(&self, directory: &Directory, at: Timestamp) -> Arc<Sight> {
         let mut newest = lock(&self.newest);
         match newest.as_ref() {
-            Some((position, sight)) if *position == directory.position() => sight.clone(),
+            Some((position, timed)) if *position == directory.position() && timed.holds(at) => {
+                timed.sight.clone()
+            }
             _ => {
-                let sight = Arc::new(sight(directory));
-                *newest = Some((directory.position(), sight.clone()));
+                let timed = Timed::of(directory, at);
+                let sight = timed.sight.clone();
+                *newest = Some((directory.position(), timed));
                 sight
             }
         }
@@ -69,13 +106,13 @@ impl Sights {
 impl Visibility for Sights {
     fn at(&self, position: Position) -> Result<Arc<Sight>, FeedError> {
         if position == Position::new(u64::MAX) {
-            return Ok(self.newest(&self.current.load_full()));
+            return Ok(self.newest(&self.current.load_full(), self.clock.now()));
         }
         // In this order: the directory only moves on, so it is at least what the leaf was judged under.
-        let wanted = self.judged_under(position)?;
+        let Judged { directory: wanted, at, .. } = self.judged(position)?;
         let directory = self.current.load_full();
         if directory.position() == wanted {
-            return Ok(self.newest(&directory));
+            return Ok(self.newest(&directory, at));
         }
         if directory.position() < wanted {
             return Err(format!("the directory stands at {}, not at {wanted}", directory.position()).into());
@@ -85,7 +122,7 @@ impl Visibility for Sights {
             Some(walk) if walk.end <= wanted => walk,
             _ => Past::begin(&self.reader, self.authority),
         };
-        let sight = walk.forward(&self.reader, wanted)?;
+        let sight = walk.forward(&self.reader, wanted, at)?;
         *past = Some(walk);
         Ok(sight)
     }
@@ -95,9 +132,9 @@ impl Visibility for Sights {
 struct Past {
     end: Position,
     directory: Directory,
-    sight: Arc<Sight>,
+    sight: Timed,
     scan: Scan,
-    queue: VecDeque<StoredEvent>,
+    queue: VecDeque<(KeyId, StoredEvent)>,
 }
 
 impl Past {
@@ -105,7 +142,7 @@ impl Past {
         let directory = Directory::new(authority);
         Self {
             end: Position::ZERO,
-            sight: Arc::new(sight(&directory)),
+            sight: Timed::of(&directory, Timestamp::from_us(0)),
             directory,
             scan: reader.scan(Position::ZERO),
             queue: VecDeque::new(),
@@ -113,26 +150,34 @@ impl Past {
     }
 
     /// Applies what stands below `end`.
-    fn forward(&mut self, reader: &Reader, end: Position) -> Result<Arc<Sight>, FeedError> {
+    fn forward(&mut self, reader: &Reader, end: Position, at: Timestamp) -> Result<Arc<Sight>, FeedError> {
         let mut changed = false;
         while self.end < end {
-            let Some(event) = self.queue.pop_front() else {
+            let Some((key_id, event)) = self.queue.pop_front() else {
                 let frame = self.scan.next_frame()?.ok_or("the log ends before the directory's position")?;
-                self.queue.extend(frame.into_iter().flat_map(|leaf| leaf.events));
+                for stored in frame {
+                    let key_id = Leaf::decode(&stored.bytes)?.key_id;
+                    self.queue.extend(stored.events.into_iter().map(|event| (key_id.clone(), event)));
+                }
                 continue;
             };
-            changed |= apply(reader, &mut self.directory, &event)?;
+            changed |= apply(reader, &mut self.directory, &key_id, &event)?;
             self.end = event.position.plus(1);
         }
-        if changed {
-            self.sight = Arc::new(sight(&self.directory));
+        if changed || !self.sight.holds(at) {
+            self.sight = Timed::of(&self.directory, at);
         }
-        Ok(self.sight.clone())
+        Ok(self.sight.sight.clone())
     }
 }
 
 /// Applies a directory event; false where it is none.
-fn apply(reader: &Reader, directory: &mut Directory, event: &StoredEvent) -> Result<bool, FeedError> {
+fn apply(
+    reader: &Reader,
+    directory: &mut Directory,
+    key_id: &KeyId,
+    event: &StoredEvent,
+) -> Result<bool, FeedError> {
     // Decoding every header of a long log would cost far more than this look at its bytes.
     let package = EVENT_PACKAGE.as_bytes();
     if !event.header.windows(package.len()).any(|window| window == package) {
@@ -143,16 +188,26 @@ fn apply(reader: &Reader, directory: &mut Directory, event: &StoredEvent) -> Res
         return Ok(false);
     }
     let opened = reader.open_payload(event)?;
-    directory.apply(header.event_type.as_str(), &opened.payload, event.position)?;
+    let (event_type, payload) = (header.event_type.as_str(), &opened.payload[..]);
+    directory.apply(&Word { event_type, payload, position: event.position, key_id })?;
     Ok(true)
 }
 
-/// What every agency is sent unasked.
-fn sight(directory: &Directory) -> Sight {
+/// What every agency is sent unasked: of anybody's data, and of that of agencies that its agreements name.
+fn sight(directory: &Directory, at: Timestamp) -> Sight {
     let codes: Vec<_> = directory.agencies().map(|agency| agency.code.clone()).collect();
-    Sight::new(codes.into_iter().flat_map(|code| {
-        View::ALL.iter().map(move |view| (code.clone(), *view, directory.classes(&code, *view, None)))
-    }))
+    let mut sight = Sight::new(codes.iter().flat_map(|code| {
+        View::ALL.iter().map(move |view| (code.clone(), *view, directory.classes(code, *view, None, at)))
+    }));
+    for code in &codes {
+        for provider in directory.named_providers(code) {
+            for view in View::ALL {
+                let classes = directory.classes_from(code, *view, None, Some(provider), at);
+                sight.of_provider(code, *view, provider, classes);
+            }
+        }
+    }
+    sight
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -243,7 +298,7 @@ mod tests {
         let empty = fold_directory(&appender, &reader, authority).unwrap();
         let admission =
             Admission::start(Default::default(), appender, reader.clone(), empty, Arc::new(access), clock);
-        let sights = || Sights::new(admission.directory(), reader.clone(), authority);
+        let sights = || Sights::new(admission.directory(), reader.clone(), authority, Arc::new(System));
 
         let polri: AgencyCode = "polri".parse().unwrap();
         let declared = directory::AgencyDeclared {

@@ -1,9 +1,10 @@
 //! What goes wrong on our side, as gRPC statuses: the machine's inside stays in the log, under an id that the caller gets.
 
-use simpul_audit::AccessError;
+use simpul_audit::{AccessError, QuotaSpent};
 use simpul_log::{AppendError, ReadError};
 use simpul_projection::StateError;
-use simpul_types::IdSource;
+use simpul_proto::status;
+use simpul_types::{IdSource, RejectReason, Rejection};
 use tonic::Status;
 
 /// No entry, no answer (QRY-1).
@@ -28,4 +29,9 @@ pub(crate) fn of_state(error: &StateError, ids: &dyn IdSource) -> Status {
     let incident = uuid::Uuid::from_bytes(ids.uuid_v7()).hyphenated().to_string();
     tracing::error!(incident, error = error as &dyn std::error::Error, "read models could not be read");
     Status::internal(format!("the hub could not look this up; incident {incident}"))
+}
+
+/// An agreement's.
+pub(crate) fn spent(spent: &QuotaSpent) -> Status {
+    status::to_status(&Rejection::new(RejectReason::QuotaExceeded, spent.to_string()).to_wire())
 }

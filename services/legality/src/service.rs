@@ -6,7 +6,7 @@ use arc_swap::ArcSwap;
 use futures_util::{Stream, StreamExt};
 use prometheus_client::registry::Registry;
 use prost::Message;
-use simpul_audit::{AccessDraft, AccessLog};
+use simpul_audit::{AccessDraft, AccessLog, QUOTA_EXCEEDED};
 use simpul_legality::{Assessment, Facts, RuleBook, evaluate};
 use simpul_policy::{Action, Ask, Decision, Directory};
 use simpul_projection::{ReadModels, StateError};
@@ -92,11 +92,16 @@ impl Inner {
             caller,
             parameters: request.encode_to_vec(),
             subject_ref: self.parts.read_models.subject_ref(question.kind, &question.identifier),
-            decision: self.decide(caller, &question),
+            decision: self.decide(caller, &question, asked_at),
         };
         if !visit.decision.allowed {
             self.record(&visit, &question, "DENIED", Vec::new(), self.parts.read_models.position()).await?;
             return Err(denied(caller));
+        }
+        if let Err(spent) = self.parts.access.quotas().take(&visit.decision.quotas, asked_at) {
+            let position = self.parts.read_models.position();
+            self.record(&visit, &question, QUOTA_EXCEEDED, Vec::new(), position).await?;
+            return Err(fault::spent(&spent));
         }
         if let Some(position) = question.at_least
             && !self.parts.read_models.wait_for(position, POSITION_TIMEOUT).await
@@ -137,13 +142,15 @@ impl Inner {
         Ok(response)
     }
 
-    fn decide(&self, caller: &Caller, question: &Question) -> Arc<Decision> {
+    fn decide(&self, caller: &Caller, question: &Question, at: Timestamp) -> Arc<Decision> {
         self.parts.directory.load().decide_shared(&Ask {
             agency: &caller.sender.agency,
             action: Action::CheckLegality,
             resource: "legality",
             field_class: None,
             purpose: Some(&question.purpose),
+            provider: None,
+            at,
         })
     }
 
@@ -202,7 +209,7 @@ impl Inner {
             answer: answer.to_owned(),
             position,
             directory_position: visit.decision.directory_position,
-            policies: visit.decision.policies.clone(),
+            policies: visit.decision.grounds(),
             checkpoint: Some(checkpoint.clone()),
             parameters: visit.parameters.clone().into(),
         };

@@ -99,9 +99,8 @@ async fn answer(
     reference: &str,
     at_least: Option<u64>,
 ) -> Result<v1::ViewDocument, Status> {
-    let sight = visit.sight(&parts.directory.load(), view);
-    let allowed = sight.of(view);
-    if allowed.is_empty() {
+    let sight = visit.sight_of(parts, view, None);
+    if sight.of(view).is_empty() {
         let refusal = Answered::bare("DENIED", parts.read_models.position());
         visit.record(parts, &sight, refusal).await?;
         let message = format!("no policy lets {} see any part of a {view} for this purpose", visit.agency());
@@ -113,10 +112,16 @@ async fn answer(
     let found = look_up(parts, view, reference).await?;
     // What is for another agency does not exist for this one.
     let found = found.filter(|(document, _)| document.is_for(visit.agency()));
-    let Some((document, case_ref)) = found else {
+    // Nor does what shows data of agencies with whom it has no agreement.
+    let found = found.and_then(|(document, case_ref)| {
+        let sight = visit.sight_of(parts, view, Some(&document));
+        (!sight.of(view).is_empty()).then_some((document, case_ref, sight))
+    });
+    let Some((document, case_ref, sight)) = found else {
         visit.record(parts, &sight, Answered::bare("NO_RECORD", position)).await?;
         return Err(Status::not_found(format!("no {view} of this reference is on record")));
     };
+    let allowed = sight.of(view);
     let answered = Answered {
         answer: "DOCUMENT",
         disclosed: document.disclosed(&allowed),

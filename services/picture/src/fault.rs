@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use simpul_audit::AccessError;
+use simpul_audit::{AccessError, QuotaSpent};
 use simpul_log::{AppendError, ReadError};
 use simpul_projection::StateError;
 use simpul_proto::status;
@@ -45,4 +45,9 @@ pub(crate) fn malformed(field: &str, rule: impl Into<String>) -> Status {
 /// Policy's.
 pub(crate) fn denied(message: String) -> Status {
     status::to_status(&Rejection::new(RejectReason::PolicyDenied, message).to_wire())
+}
+
+/// An agreement's.
+pub(crate) fn spent(spent: &QuotaSpent) -> Status {
+    status::to_status(&Rejection::new(RejectReason::QuotaExceeded, spent.to_string()).to_wire())
 }

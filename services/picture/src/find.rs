@@ -28,7 +28,7 @@ pub(crate) async fn persons(
     let asked = request.get_ref();
     let visit = Visit::enter(request, "picture.find_persons", &asked.official, &asked.purpose)?;
     let (described, limit) = description(asked)?;
-    let sight = visit.sight(&parts.directory.load(), View::Identity);
+    let sight = visit.sight(parts, View::Identity);
     if !sight.of(View::Identity).contains(&FieldClass::Identity) {
         let refusal = Answered::bare("DENIED", parts.read_models.position());
         visit.record(parts, &sight, refusal).await?;

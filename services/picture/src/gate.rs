@@ -1,15 +1,12 @@
 //! Who asks, what policy lets them see, and the durable entry about it (QRY-1).
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use prost::Message;
-use simpul_audit::AccessDraft;
+use simpul_audit::{AccessDraft, QUOTA_EXCEEDED, Quota, quota};
 use simpul_policy::{Action, Ask, Directory};
-use simpul_projection::classes_of;
-use simpul_types::{AgencyCode, Caller, FieldClass, Position, Purpose, View};
+use simpul_projection::{Document, classes_of};
+use simpul_types::{AgencyCode, Caller, FieldClass, Position, Purpose, Timestamp, View};
 use tonic::{Request, Status};
 
 use crate::{Parts, fault};
@@ -31,7 +28,16 @@ pub(crate) struct Visit {
 pub(crate) struct Sight {
     pub(crate) classes: BTreeMap<View, BTreeSet<FieldClass>>,
     policies: BTreeSet<String>,
+    quotas: BTreeMap<String, u32>,
     directory_position: Position,
+}
+
+/// Who asks for what, when.
+struct Asking<'a> {
+    agency: &'a AgencyCode,
+    action: Action,
+    purpose: Option<&'a Purpose>,
+    at: Timestamp,
 }
 
 /// What is written about an answer.
@@ -85,11 +91,41 @@ impl Visit {
         &self.caller.sender.agency
     }
 
-    /// The classes of a view that the caller may ask for, for this purpose.
-    pub(crate) fn sight(&self, directory: &Directory, view: View) -> Sight {
+    /// The classes of a view that the caller may ask for, for this purpose, whosever data it shows.
+    pub(crate) fn sight(&self, parts: &Parts, view: View) -> Sight {
+        let directory = parts.directory.load();
         let mut sight = Sight { directory_position: directory.position(), ..Sight::default() };
-        sight.add(directory, self.agency(), Action::View, view, self.purpose.as_ref());
+        let (action, purpose, at) = (Action::View, self.purpose.as_ref(), parts.clock.now());
+        sight.add(&directory, &Asking { agency: self.agency(), action, purpose, at }, view, None);
         sight
+    }
+
+    /// The same of one document, or of some document of the view where none was found: by the agencies whose data it shows.
+    pub(crate) fn sight_of(&self, parts: &Parts, view: View, document: Option<&Document>) -> Sight {
+        let directory = parts.directory.load();
+        let (action, purpose, at) = (Action::View, self.purpose.as_ref(), parts.clock.now());
+        let asking = Asking { agency: self.agency(), action, purpose, at };
+        let of = |provider: Option<&AgencyCode>| {
+            let mut sight = Sight { directory_position: directory.position(), ..Sight::default() };
+            sight.add(&directory, &asking, view, provider);
+            sight
+        };
+        let providers = document.map(|document| document.providers.iter().collect::<Vec<_>>());
+        match providers {
+            Some(providers) if !providers.is_empty() => {
+                let mut all = providers.into_iter().map(|provider| of(Some(provider)));
+                let first = all.next().unwrap_or_default();
+                all.fold(first, |sight, one| sight.join(one, view, |left, right| left & right))
+            }
+            Some(_) => of(None),
+            None => {
+                let named = directory.named_providers(self.agency());
+                let others = named.into_iter().filter(|provider| *provider != self.agency());
+                others
+                    .map(|provider| of(Some(provider)))
+                    .fold(of(None), |sight, one| sight.join(one, view, |left, right| left | right))
+            }
+        }
     }
 
     /// Leaves the durable access entry: its index, and the checkpoint that it names.
@@ -97,8 +133,17 @@ impl Visit {
         &self,
         parts: &Parts,
         sight: &Sight,
-        answered: Answered<'_>,
+        mut answered: Answered<'_>,
     ) -> Result<(u64, String), Status> {
+        let quotas: Vec<Quota> =
+            sight.quotas.iter().map(|(agreement, most)| (agreement.clone(), *most)).collect();
+        let taken = match quota::counts(answered.answer) {
+            true => parts.access.quotas().take(&quotas, parts.clock.now()),
+            false => Ok(()),
+        };
+        if taken.is_err() {
+            answered = Answered::bare(QUOTA_EXCEEDED, answered.position);
+        }
         let checkpoint = parts.read_models.head().checkpoint.clone();
         let draft = AccessDraft {
             caller: Some(self.caller.clone()),
@@ -116,18 +161,38 @@ impl Visit {
             parameters: self.parameters.clone().into(),
         };
         let index = parts.access.record(draft).await.map_err(|error| fault::of_access(&error))?;
+        taken.map_err(|spent| fault::spent(&spent))?;
         Ok((index, checkpoint))
     }
 }
 
 impl Sight {
     /// Everything that an agency is sent unasked. The publisher has cut every message by the same question.
-    pub(crate) fn published(directory: &Arc<Directory>, agency: &AgencyCode) -> Self {
+    pub(crate) fn published(directory: &Directory, agency: &AgencyCode, at: Timestamp) -> Self {
         let mut sight = Self { directory_position: directory.position(), ..Self::default() };
+        let asking = Asking { agency, action: Action::Publish, purpose: None, at };
+        let named = directory.named_providers(agency);
         for view in View::ALL {
-            sight.add(directory, agency, Action::Publish, *view, None);
+            sight.add(directory, &asking, *view, None);
+            for provider in named.iter().filter(|provider| **provider != agency) {
+                sight.add(directory, &asking, *view, Some(provider));
+            }
         }
         sight
+    }
+
+    /// Of two sights of a view what stands in one of them or in both; the grounds of both.
+    fn join(
+        mut self,
+        other: Self,
+        view: View,
+        join: impl Fn(&BTreeSet<FieldClass>, &BTreeSet<FieldClass>) -> BTreeSet<FieldClass>,
+    ) -> Self {
+        let classes = join(&self.of(view), &other.of(view));
+        self.policies.extend(other.policies);
+        self.quotas.extend(other.quotas);
+        self.classes.insert(view, classes);
+        self
     }
 
     /// Nothing asked: a call that every declared agency may make.
@@ -143,19 +208,15 @@ impl Sight {
         self.classes.values().flatten().copied().collect()
     }
 
-    fn add(
-        &mut self,
-        directory: &Directory,
-        agency: &AgencyCode,
-        action: Action,
-        view: View,
-        purpose: Option<&Purpose>,
-    ) {
+    fn add(&mut self, directory: &Directory, asking: &Asking<'_>, view: View, provider: Option<&AgencyCode>) {
+        let Asking { agency, action, purpose, at } = *asking;
         for class in classes_of(view) {
-            let ask = Ask { agency, action, resource: view.as_str(), field_class: Some(*class), purpose };
+            let (resource, field_class) = (view.as_str(), Some(*class));
+            let ask = Ask { agency, action, resource, field_class, purpose, provider, at };
             let decision = directory.decide_shared(&ask);
-            self.policies.extend(decision.policies.iter().cloned());
+            self.policies.extend(decision.grounds());
             if decision.allowed {
+                self.quotas.extend(decision.quotas.iter().cloned());
                 self.classes.entry(view).or_default().insert(*class);
             }
         }

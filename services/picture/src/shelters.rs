@@ -28,7 +28,7 @@ pub(crate) async fn match_shelters(
     let asked = request.get_ref();
     let visit = Visit::enter(request, "picture.match_shelters", &asked.official, &asked.purpose)?;
     let (need, night, limit) = read(parts, asked)?;
-    let sight = visit.sight(&parts.directory.load(), View::Shelter);
+    let sight = visit.sight(parts, View::Shelter);
     if !sight.of(View::Shelter).contains(&FieldClass::Reference) {
         visit.record(parts, &sight, Answered::bare("DENIED", parts.read_models.position())).await?;
         let message = format!("no policy lets {} look for shelters for this purpose", visit.agency());

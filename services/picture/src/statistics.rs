@@ -91,7 +91,7 @@ pub(crate) async fn count(
 
 /// Whether the caller may ask for statistics; a refusal is recorded.
 async fn allowed(parts: &Arc<Parts>, visit: &Visit) -> Result<Sight, Status> {
-    let sight = visit.sight(&parts.directory.load(), View::Statistic);
+    let sight = visit.sight(parts, View::Statistic);
     if sight.of(View::Statistic).contains(&FieldClass::Reference) {
         return Ok(sight);
     }

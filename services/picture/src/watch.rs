@@ -4,11 +4,11 @@
 //! the whole call. While it follows, the question is asked again before every read: an agency that has lost everything is
 //! told so and let go.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use simpul_proto::v1;
 use simpul_publisher::{Outbox, OutboxMessage};
-use simpul_types::AgencyCode;
+use simpul_types::{AgencyCode, Timestamp};
 use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Status};
@@ -23,6 +23,9 @@ const READ_MAX: usize = 64;
 /// Messages ahead of the client: one read, so that the next is under way while this one is sent.
 const AHEAD_MAX: usize = READ_MAX;
 
+/// Longest wait before it is asked again whether the agency may still follow.
+const LOOK_AGAIN: Duration = Duration::from_secs(10);
+
 type Item = Result<v1::ViewChange, Status>;
 
 /// A stream of changes. Its access entry is durable when this returns.
@@ -34,7 +37,7 @@ pub(crate) async fn watch(
     let asked = request.get_ref();
     let visit = Visit::enter(request, "subscription.watch", &asked.official, &asked.purpose)?;
     let agency = visit.agency().clone();
-    let sight = Sight::published(&parts.directory.load_full(), &agency);
+    let sight = Sight::published(&parts.directory.load(), &agency, parts.clock.now());
     let position = parts.read_models.position();
     if sight.classes.is_empty() {
         visit.record(&parts, &sight, Answered::bare("DENIED", position)).await?;
@@ -73,25 +76,27 @@ impl Follower {
     async fn follow(&mut self) -> Result<(), Status> {
         let mut derived = self.parts.outbox.subscribe();
         // Everything from the present end on is for those who follow.
-        let until = self.once.then(|| self.parts.outbox.last_sequence(&self.agency));
+        let last = self.once.then(|| self.parts.outbox.last_sequence(&self.agency));
         loop {
             // Seen before reading: what comes while we read wakes the wait below.
             derived.borrow_and_update();
-            if Sight::published(&self.parts.directory.load_full(), &self.agency).classes.is_empty() {
+            let directory = self.parts.directory.load_full();
+            let now = self.parts.clock.now();
+            if Sight::published(&directory, &self.agency, now).classes.is_empty() {
                 return Err(refusal(&self.agency));
             }
-            let messages = match until {
-                Some(until) if self.next > until => return Ok(()),
+            let messages = match last {
+                Some(last) if self.next > last => return Ok(()),
                 _ => self.read().await?,
             };
             if messages.is_empty() {
-                if self.wait(&mut derived).await? {
+                if self.wait(&mut derived, directory.next_turn(now).map(|turn| until(now, turn))).await? {
                     continue;
                 }
                 return Ok(());
             }
             for message in messages {
-                if until.is_some_and(|until| message.sequence > until) {
+                if last.is_some_and(|last| message.sequence > last) {
                     return Ok(());
                 }
                 if message.sequence != self.next {
@@ -129,15 +134,18 @@ impl Follower {
         }
     }
 
-    /// Waits for more; false where the client has gone.
+    /// Waits for more, at most until an agreement begins or ends by itself; false where the client has gone.
     async fn wait(
         &mut self,
         derived: &mut watch::Receiver<simpul_projection::ChangeKey>,
+        turn: Option<Duration>,
     ) -> Result<bool, Status> {
         let Self { sender, stopping, .. } = self;
         tokio::select! {
             more = derived.changed() => more.map(|()| true).map_err(|_| stopped()),
             () = sender.closed() => Ok(false),
+            // A clock may jump: looked at again before long, whatever the agreement says.
+            () = tokio::time::sleep(turn.map_or(LOOK_AGAIN, |turn| turn.min(LOOK_AGAIN))) => Ok(true),
             _ = stopping.wait_for(|stop| *stop) => Err(stopped()),
         }
     }
@@ -156,8 +164,12 @@ fn change(message: OutboxMessage) -> v1::ViewChange {
     }
 }
 
+fn until(now: Timestamp, turn: Timestamp) -> Duration {
+    Duration::from_micros(turn.as_us().saturating_sub(now.as_us()).try_into().unwrap_or(0))
+}
+
 fn refusal(agency: &AgencyCode) -> Status {
-    fault::denied(format!("no policy publishes anything to {agency}"))
+    fault::denied(format!("no policy and no agreement in force publishes anything to {agency}"))
 }
 
 fn stopped() -> Status {

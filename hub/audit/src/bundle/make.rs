@@ -7,7 +7,7 @@ use simpul_log::{ReadError, Reader, StoredEvent, StoredLeaf};
 use simpul_proto::v1::{self, evidence_bundle::Subject};
 use simpul_signing::sha256;
 use simpul_tlog::{leaf_hash, path_of};
-use simpul_types::{Digest, Header, KeyId, Leaf, LeafIndex, Position, Sender};
+use simpul_types::{AgencyCode, Digest, Header, KeyId, Leaf, LeafIndex, Position, Sender};
 
 use super::BUNDLE_BYTES_MAX;
 
@@ -20,8 +20,8 @@ pub struct BundleSource<'a> {
     pub reader: &'a Reader,
     /// Signed checkpoint and its number of leaves; every leaf of the bundle MUST lie below.
     pub checkpoint: (String, u64),
-    /// Whether the agency that asks may see payloads of an event type.
-    pub opens: &'a dyn Fn(&str) -> bool,
+    /// Whether the agency that asks may see payloads of an event type that an agency brought.
+    pub opens: &'a dyn Fn(&str, &AgencyCode) -> bool,
     /// Positions of the events that registered and revoked a sender's key.
     pub registered: &'a dyn Fn(&Sender, &KeyId) -> Vec<Position>,
     /// The directory authority's key.
@@ -68,10 +68,23 @@ pub fn make_bundle(
     }
     let mut bytes = 0;
     let wanted: BTreeSet<_> = positions.iter().copied().collect();
-    let (leaves, senders) = gather(source, &wanted, &|event_type| (source.opens)(event_type), &mut bytes)?;
-    let of_keys = senders.iter().flat_map(|(sender, key_id)| (source.registered)(sender, key_id));
-    // What the directory says of keys, every agency may read: it is disclosed with the bundle.
-    let (directory, _) = gather(source, &of_keys.collect(), &|_| true, &mut bytes)?;
+    let (leaves, senders) = gather(source, &wanted, source.opens, &mut bytes)?;
+    let mut of_keys = BTreeSet::new();
+    let (mut senders, mut directory) = (senders, Vec::new());
+    // The directory's events have senders too, whose keys were registered before.
+    loop {
+        let known = of_keys.len();
+        of_keys.extend(senders.iter().flat_map(|(sender, key_id)| (source.registered)(sender, key_id)));
+        if of_keys.len() == known {
+            break;
+        }
+        // What the directory says of keys, every agency may read: it is disclosed with the bundle.
+        (directory, senders) = gather(source, &of_keys, &|_, _| true, &mut 0)?;
+    }
+    bytes += directory.iter().map(prost::Message::encoded_len).sum::<usize>();
+    if bytes > BUNDLE_BYTES_MAX - (1 << 20) {
+        return Err(BundleError::TooLarge);
+    }
     Ok(v1::EvidenceBundle {
         version: 1,
         subject: Some(subject),
@@ -89,7 +102,7 @@ type Senders = BTreeSet<(Sender, KeyId)>;
 fn gather(
     source: &BundleSource<'_>,
     positions: &BTreeSet<Position>,
-    opens: &dyn Fn(&str) -> bool,
+    opens: &dyn Fn(&str, &AgencyCode) -> bool,
     bytes: &mut usize,
 ) -> Result<(Vec<v1::BundleLeaf>, Senders), BundleError> {
     let (mut leaves, mut senders) = (BTreeMap::new(), Senders::new());
@@ -103,8 +116,9 @@ fn gather(
         }
         let index = stored.index.get();
         let leaf = Leaf::decode(&stored.bytes).map_err(|_| BundleError::Leaf(index))?;
+        let agency = leaf.statement.sender.agency.clone();
         senders.insert((leaf.statement.sender, leaf.key_id));
-        let leaf = leaf_of(source, &stored, &wanted, opens)?;
+        let leaf = leaf_of(source, &stored, &wanted, &|event_type| opens(event_type, &agency))?;
         *bytes += prost::Message::encoded_len(&leaf);
         if *bytes > BUNDLE_BYTES_MAX - (1 << 20) {
             return Err(BundleError::TooLarge);

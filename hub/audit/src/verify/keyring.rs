@@ -26,6 +26,8 @@ pub(crate) struct KeyRing {
     revoked: HashMap<KeyId, Vec<(Position, Timestamp)>>,
     by_hand: HashMap<KeyId, Arc<VerifyingKey>>,
     authority: Option<(KeyId, Arc<VerifyingKey>)>,
+    /// Changes that were proposed, by reference: type and payload.
+    proposed: HashMap<String, (String, Bytes)>,
     complete: bool,
 }
 
@@ -104,6 +106,20 @@ impl KeyRing {
                 {
                     let at = Timestamp::from_us(revoked.revoked_at_us);
                     self.revoked.entry(key_id).or_default().push((position, at));
+                }
+            }
+            "simpul.directory.v1.ChangeProposed" => {
+                if let Ok(proposed) = directory::ChangeProposed::decode(payload) {
+                    self.proposed.insert(proposed.proposal, (proposed.r#type, proposed.payload));
+                }
+            }
+            // Whether the approval was right is judged by admission, and again by whoever folds the directory.
+            "simpul.directory.v1.ChangeApproved" => {
+                if let Ok(approved) = directory::ChangeApproved::decode(payload)
+                    && let Some((event_type, payload)) = self.proposed.remove(&approved.proposal)
+                    && !event_type.ends_with(".ChangeApproved")
+                {
+                    self.apply(&event_type, &payload, position);
                 }
             }
             _ => {}

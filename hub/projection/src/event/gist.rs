@@ -122,12 +122,16 @@ pub(crate) enum Content {
     Key(directory::KeyRegistered),
     KeyRevoked(directory::KeyRevoked),
     Policy(directory::PolicyDeclared),
+    Proposed(directory::ChangeProposed),
+    Approved(directory::ChangeApproved),
+    /// The rest of the directory, which has no rows: agreements are `simpul-policy`'s.
+    Directory,
     /// Any type that the options of the contract describe.
     Entry(super::entry::Gist),
 }
 
 impl Content {
-    fn decode(event_type: &str, bytes: Bytes) -> Result<Self, Unreadable> {
+    pub(crate) fn decode(event_type: &str, bytes: Bytes) -> Result<Self, Unreadable> {
         fn message<M: Message + Default>(bytes: Bytes) -> Result<M, Unreadable> {
             M::decode(bytes).map_err(|_| Unreadable::Payload)
         }
@@ -142,6 +146,12 @@ impl Content {
             "simpul.directory.v1.KeyRegistered" => message(bytes).map(Self::Key),
             "simpul.directory.v1.KeyRevoked" => message(bytes).map(Self::KeyRevoked),
             "simpul.directory.v1.PolicyDeclared" => message(bytes).map(Self::Policy),
+            "simpul.directory.v1.ChangeProposed" => message(bytes).map(Self::Proposed),
+            "simpul.directory.v1.ChangeApproved" => message(bytes).map(Self::Approved),
+            "simpul.directory.v1.AgreementConcluded"
+            | "simpul.directory.v1.AgreementEnded"
+            | "simpul.directory.v1.DualControlBegun"
+            | "simpul.directory.v1.ChangeWithdrawn" => Ok(Self::Directory),
             _ => super::entry::Gist::decode(event_type, &bytes).map(Self::Entry),
         }
     }

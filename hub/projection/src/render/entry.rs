@@ -38,6 +38,7 @@ pub(crate) fn entry(view: View, dated: &Dated<'_>, events: &[EntryEvent]) -> Doc
 /// Adds the events of a stream to a document; of a record of a case, under its reference.
 pub(super) fn push_events(document: &mut Document, record: Option<&str>, events: &[EntryEvent]) {
     for event in events {
+        document.from(&event.snapshot.source);
         for (class, mut members) in shown(event) {
             members.insert("position".into(), event.snapshot.position.into());
             if let Some(record) = record {

@@ -90,6 +90,7 @@ impl Script {
             event_id: EventId::from_bytes(id),
             occurred_at: Timestamp::from_us(1_700_000_000_000_000),
             document: Document {
+                providers: Default::default(),
                 view,
                 r#ref: reference.into(),
                 position: Position::new(position),

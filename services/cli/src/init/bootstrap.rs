@@ -9,6 +9,9 @@ use simpul_types::{ExpectedVersion, Header, IdSource, Sender, Statement, Timesta
 
 use super::AgencySeed;
 
+/// Days that the agreements of a development realm run: ten years.
+const FRAME_DAYS: i64 = 3_650;
+
 /// A directory event before it has an id.
 pub(super) struct Draft {
     event_type: &'static str,
@@ -59,16 +62,48 @@ pub(super) fn events(
             .encode_to_vec(),
         });
     }
+    for agency in agencies.iter().filter(|agency| agency.kind != "hub") {
+        drafts.push(Draft {
+            event_type: "simpul.directory.v1.AgreementConcluded",
+            stream: format!("directory/agreement-{}", agency.code),
+            payload: frame(&agency.code, now).encode_to_vec(),
+        });
+    }
     drafts.push(Draft {
         event_type: "simpul.directory.v1.PolicyDeclared",
         stream: "directory/policy".into(),
         payload: directory::PolicyDeclared {
-            cedar: format!("{}{further_policies}", simpul_policy::FIRST_MATRIX),
+            cedar: format!("{}{further_policies}", simpul_policy::first_policy()),
             version: simpul_policy::FIRST_MATRIX_VERSION.into(),
         }
         .encode_to_vec(),
     });
+    // The last word of one key alone.
+    drafts.push(Draft {
+        event_type: "simpul.directory.v1.DualControlBegun",
+        stream: "directory/control".into(),
+        payload: directory::DualControlBegun { reason: "the realm is set up".into() }.encode_to_vec(),
+    });
     drafts
+}
+
+/// What a development realm begins with: each agency is given what policy permits its kind. A realm in use ends these and concludes
+/// narrow ones.
+fn frame(agency: &str, now: Timestamp) -> directory::AgreementConcluded {
+    let all = || vec!["*".to_owned()];
+    directory::AgreementConcluded {
+        agreement: format!("frame-{agency}"),
+        providers: all(),
+        consumer: agency.into(),
+        actions: all(),
+        purposes: all(),
+        resources: all(),
+        field_classes: all(),
+        legal_basis: "Perpres 49/2023".into(),
+        valid_from_us: now.as_us(),
+        valid_until_us: now.as_us() + FRAME_DAYS * 86_400_000_000,
+        answers_a_day: 0,
+    }
 }
 
 /// Encodes and signs them as one submission of `directory/authority`.

@@ -38,8 +38,9 @@ fn the_bootstrap_submission_is_signed_by_the_authority_and_declares_everyone() {
         }
     }
     let count = |name: &str| declared.iter().filter(|event| *event == name).count();
-    assert_eq!((count("AgencyDeclared"), count("ConnectorDeclared")), (5, 8));
-    assert_eq!((count("KeyRegistered"), count("PolicyDeclared")), (8, 1));
+    assert_eq!((count("AgencyDeclared"), count("ConnectorDeclared")), (5, 9));
+    assert_eq!((count("KeyRegistered"), count("PolicyDeclared")), (9, 1));
+    assert_eq!((count("AgreementConcluded"), count("DualControlBegun")), (4, 1));
 }
 
 #[test]
@@ -80,8 +81,8 @@ fn secrets_are_for_their_owner_only() {
             }
         }
     }
-    // CA, authority; six of the hub; two of each of seven clients and a token; one of NATS.
-    assert_eq!(secrets, 2 + 6 + 14 + 1 + 1);
+    // CA; two of each of the authority's two officers; six of the hub; two of each of seven clients and a token; one of NATS.
+    assert_eq!(secrets, 1 + 4 + 6 + 14 + 1 + 1);
 }
 
 #[test]

@@ -91,7 +91,7 @@ fn expected(value: &Value) -> Result<ExpectedVersion, LineError> {
     }
 }
 
-fn payload(descriptor: &MessageDescriptor, value: Value) -> Result<Vec<u8>, LineError> {
+pub fn payload(descriptor: &MessageDescriptor, value: Value) -> Result<Vec<u8>, LineError> {
     match DynamicMessage::deserialize(descriptor.clone(), value.clone()) {
         Ok(message) => Ok(message.encode_to_vec()),
         // The decoder's own words may quote the value; look for the field and say only what it should be.

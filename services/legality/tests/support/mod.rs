@@ -17,7 +17,7 @@ use simpul_audit::{AccessLog, EntryFilter, entries};
 use simpul_legality::RuleBook;
 use simpul_legality_service::{Parts, Service};
 use simpul_log::{Appender, Assigned, Config, Draft, Keys, Reader, RecordDraft, Schema};
-use simpul_policy::{Directory, FIRST_MATRIX};
+use simpul_policy::{Directory, FIRST_MATRIX, Word};
 use simpul_projection::{Handle, ReadModels, StateKeys};
 use simpul_proto::{
     directory,
@@ -234,6 +234,12 @@ fn keys(origin: &str, master: &MasterKey) -> Keys {
     Keys { signer: NoteSigner::new(origin, &[7; 32]).unwrap(), wrap: master.wrap_key() }
 }
 
+/// Applies a directory event that the authority's first key signed.
+fn apply(directory: &mut Directory, event_type: &str, payload: &[u8], position: Position) {
+    let key_id = &"0011223344556677".parse().unwrap();
+    directory.apply(&Word { event_type, payload, position, key_id }).unwrap();
+}
+
 fn directory() -> Directory {
     let mut directory = Directory::new([1; 32]);
     let mission = directory::AgencyDeclared {
@@ -242,10 +248,8 @@ fn directory() -> Directory {
         kind: "mission".into(),
     };
     let policy = directory::PolicyDeclared { cedar: FIRST_MATRIX.into(), version: "test".into() };
-    directory
-        .apply("simpul.directory.v1.AgencyDeclared", &mission.encode_to_vec(), Position::new(0))
-        .unwrap();
-    directory.apply("simpul.directory.v1.PolicyDeclared", &policy.encode_to_vec(), Position::new(1)).unwrap();
+    apply(&mut directory, "simpul.directory.v1.AgencyDeclared", &mission.encode_to_vec(), Position::new(0));
+    apply(&mut directory, "simpul.directory.v1.PolicyDeclared", &policy.encode_to_vec(), Position::new(1));
     directory
 }
 

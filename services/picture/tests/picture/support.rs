@@ -8,7 +8,7 @@ use prost::Message;
 use simpul_audit::{AccessLog, EntryFilter, entries};
 use simpul_log::{Appender, Config, Draft, Keys, RecordDraft, Schema};
 use simpul_picture_service::{Parts, Service};
-use simpul_policy::{Directory, FIRST_MATRIX};
+use simpul_policy::{Directory, FIRST_MATRIX, Word};
 use simpul_projection::{Handle, ReadModels, StateKeys};
 use simpul_proto::{
     directory::{AgencyDeclared, PolicyDeclared},
@@ -50,7 +50,7 @@ impl Visibility for Now {
             .into_iter()
             .flat_map(|agency| View::ALL.iter().map(move |view| (agency.clone(), *view)).collect::<Vec<_>>());
         let seen = seen.map(|(agency, view)| {
-            let classes = directory.classes(&agency, view, None);
+            let classes = directory.classes(&agency, view, None, simpul_types::Timestamp::from_us(1));
             (agency, view, classes)
         });
         Ok(Arc::new(Sight::new(seen.collect::<Vec<_>>())))
@@ -63,6 +63,12 @@ fn open(dir: &Path, origin: &str) -> Config {
     config
 }
 
+/// Applies a directory event that the authority's first key signed.
+fn apply(directory: &mut Directory, event_type: &str, payload: &[u8], position: Position) {
+    let key_id = &"0011223344556677".parse().unwrap();
+    directory.apply(&Word { event_type, payload, position, key_id }).unwrap();
+}
+
 pub fn agencies() -> Directory {
     let mut directory = Directory::new([1; 32]);
     for (code, kind) in
@@ -70,10 +76,10 @@ pub fn agencies() -> Directory {
     {
         let agency = AgencyDeclared { code: code.into(), name: code.into(), kind: kind.into() };
         let payload = agency.encode_to_vec();
-        directory.apply("simpul.directory.v1.AgencyDeclared", &payload, Position::ZERO).unwrap();
+        apply(&mut directory, "simpul.directory.v1.AgencyDeclared", &payload, Position::ZERO);
     }
     let policy = PolicyDeclared { cedar: FIRST_MATRIX.into(), version: "test".into() };
-    directory.apply("simpul.directory.v1.PolicyDeclared", &policy.encode_to_vec(), Position::new(6)).unwrap();
+    apply(&mut directory, "simpul.directory.v1.PolicyDeclared", &policy.encode_to_vec(), Position::new(6));
     directory
 }
 

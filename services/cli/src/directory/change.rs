@@ -1,0 +1,340 @@
+//! Changes of the directory, by whoever holds a key of its authority: said outright, or proposed with one key and approved with
+//! another where the directory is under dual control.
+
+use std::{io::Write, path::PathBuf, process::ExitCode};
+
+use anyhow::{Context, bail};
+use clap::Args;
+use data_encoding::HEXLOWER;
+use prost::Message;
+use serde_json::json;
+use simpul_connector::{Client, EventDraft};
+use simpul_policy::EVENT_PACKAGE;
+use simpul_proto::{catalogue, directory as wire, v1};
+use simpul_types::{Clock, IdSource, clock::System};
+
+use crate::{
+    connection::ConnectionArgs,
+    output::{json_line, parse_time, table, time},
+    submit::line,
+    wire_json,
+};
+
+/// Purpose of directory events.
+const PURPOSE: &str = "DIRECTORY";
+const US_A_DAY: i64 = 86_400_000_000;
+
+#[derive(Args)]
+pub struct Agree {
+    /// Its reference, 1 to 64 of a-z, 0-9 and '-'; one that is known is replaced
+    agreement: String,
+
+    /// Agency that is given the data
+    #[arg(long)]
+    consumer: String,
+
+    /// Agency whose data it is about, may be given several times; `*`: every agency of the realm
+    #[arg(long = "provider", required = true)]
+    providers: Vec<String>,
+
+    /// submit, check_legality, view, publish, open_payload or `*`
+    #[arg(long = "action", required = true)]
+    actions: Vec<String>,
+
+    /// Purpose code, or `*`
+    #[arg(long = "purpose", required = true)]
+    purposes: Vec<String>,
+
+    /// View, event type or `legality`; `*`: each
+    #[arg(long = "resource", required = true)]
+    resources: Vec<String>,
+
+    /// Field class, or `*`; needed where views are meant
+    #[arg(long = "class")]
+    field_classes: Vec<String>,
+
+    /// Article, or the agreement's own number
+    #[arg(long)]
+    legal_basis: String,
+
+    /// Time that it begins; now without it
+    #[arg(long)]
+    from: Option<String>,
+
+    /// Time that it ends by itself
+    #[arg(long)]
+    until: String,
+
+    /// Answers in a day of UTC; no limit without it
+    #[arg(long, default_value_t = 0)]
+    answers_a_day: u32,
+
+    #[command(flatten)]
+    proposal: ProposalArgs,
+}
+
+#[derive(Args)]
+pub struct EndAgreement {
+    /// Its reference
+    agreement: String,
+
+    /// From when on; now without it
+    #[arg(long)]
+    at: Option<String>,
+
+    #[command(flatten)]
+    proposal: ProposalArgs,
+}
+
+#[derive(Args)]
+pub struct Change {
+    /// Directory event without its package, for example KeyRevoked
+    name: String,
+
+    /// Its payload as JSON
+    file: PathBuf,
+
+    #[command(flatten)]
+    proposal: ProposalArgs,
+}
+
+#[derive(Args)]
+pub struct ProposalArgs {
+    /// Why; nothing of a person
+    #[arg(long)]
+    reason: String,
+
+    /// Days in which a second key may approve it
+    #[arg(long, default_value_t = 7)]
+    days: u32,
+}
+
+#[derive(Args)]
+pub struct Approve {
+    /// Reference of the proposal, as `simpul directory proposals` has it
+    proposal: String,
+}
+
+#[derive(Args)]
+pub struct Withdraw {
+    /// Reference of the proposal
+    proposal: String,
+
+    #[arg(long)]
+    reason: String,
+}
+
+impl Agree {
+    fn payload(&self) -> anyhow::Result<Vec<u8>> {
+        let valid_from_us = match &self.from {
+            Some(text) => parse_time(text).context("--from")?,
+            None => System.now().as_us(),
+        };
+        let concluded = wire::AgreementConcluded {
+            agreement: self.agreement.clone(),
+            providers: self.providers.clone(),
+            consumer: self.consumer.clone(),
+            actions: self.actions.clone(),
+            purposes: self.purposes.clone(),
+            resources: self.resources.clone(),
+            field_classes: self.field_classes.clone(),
+            legal_basis: self.legal_basis.clone(),
+            valid_from_us,
+            valid_until_us: parse_time(&self.until).context("--until")?,
+            answers_a_day: self.answers_a_day,
+        };
+        Ok(concluded.encode_to_vec())
+    }
+}
+
+pub async fn agree(
+    command: Agree,
+    connection: &ConnectionArgs,
+    json: bool,
+    out: &mut dyn Write,
+) -> anyhow::Result<ExitCode> {
+    change("AgreementConcluded", command.payload()?, command.proposal, connection, json, out).await
+}
+
+pub async fn end(
+    command: EndAgreement,
+    connection: &ConnectionArgs,
+    json: bool,
+    out: &mut dyn Write,
+) -> anyhow::Result<ExitCode> {
+    let at = command.at.as_deref().map(parse_time).transpose().context("--at")?;
+    let ended_at_us = at.unwrap_or_else(|| System.now().as_us());
+    let reason = command.proposal.reason.clone();
+    let ended = wire::AgreementEnded { agreement: command.agreement, ended_at_us, reason };
+    change("AgreementEnded", ended.encode_to_vec(), command.proposal, connection, json, out).await
+}
+
+pub async fn any(
+    command: Change,
+    connection: &ConnectionArgs,
+    json: bool,
+    out: &mut dyn Write,
+) -> anyhow::Result<ExitCode> {
+    let name = command.name.strip_prefix(EVENT_PACKAGE).unwrap_or(&command.name);
+    let Some(descriptor) = catalogue::event_descriptor(&format!("{EVENT_PACKAGE}{name}")) else {
+        bail!(
+            "{name}: there is no such directory event; for example KeyRegistered, KeyRevoked, PolicyDeclared"
+        );
+    };
+    let text = std::fs::read(&command.file).with_context(|| format!("reading {}", command.file.display()))?;
+    let value = serde_json::from_slice(&text).with_context(|| format!("{}", command.file.display()))?;
+    let payload = line::payload(&descriptor, value)
+        .map_err(|error| anyhow::anyhow!("{}: {}", error.field, error.reason))?;
+    change(name, payload, command.proposal, connection, json, out).await
+}
+
+pub async fn approve(
+    command: Approve,
+    connection: &ConnectionArgs,
+    json: bool,
+    out: &mut dyn Write,
+) -> anyhow::Result<ExitCode> {
+    let listed = standing(connection).await?;
+    let found = listed.proposals.into_iter().find(|one| one.proposal == command.proposal);
+    let Some(found) = found else { bail!("there is no proposal {}", command.proposal) };
+    let approved = wire::ChangeApproved { proposal: found.proposal.clone(), digest: found.digest.clone() };
+    if !json {
+        writeln!(out, "approves {}", words(&found))?;
+    }
+    say("ChangeApproved", approved.encode_to_vec(), &found.proposal, connection, json, out).await
+}
+
+pub async fn withdraw(
+    command: Withdraw,
+    connection: &ConnectionArgs,
+    json: bool,
+    out: &mut dyn Write,
+) -> anyhow::Result<ExitCode> {
+    let Withdraw { proposal, reason } = command;
+    let withdrawn = wire::ChangeWithdrawn { proposal: proposal.clone(), reason };
+    say("ChangeWithdrawn", withdrawn.encode_to_vec(), &proposal, connection, json, out).await
+}
+
+pub async fn proposals(connection: &ConnectionArgs, json: bool, out: &mut dyn Write) -> anyhow::Result<()> {
+    let listed = standing(connection).await?;
+    if json {
+        return json_line(out, &wire_json::of("ListAgreementsResponse", &listed)?);
+    }
+    let rows: Vec<_> = listed
+        .proposals
+        .iter()
+        .map(|one| {
+            [
+                one.proposal.clone(),
+                one.state.clone(),
+                time(one.expires_at_us),
+                one.proposed_by.clone(),
+                words(one),
+                one.reason.clone(),
+            ]
+        })
+        .collect();
+    table(out, ["proposal", "state", "expires", "by key", "change", "reason"], &rows)?;
+    let control = if listed.dual_control { "under dual control" } else { "not under dual control" };
+    writeln!(out, "directory {control}, as of position {}", listed.directory_position)?;
+    Ok(())
+}
+
+pub async fn agreements(connection: &ConnectionArgs, json: bool, out: &mut dyn Write) -> anyhow::Result<()> {
+    let listed = standing(connection).await?;
+    if json {
+        return json_line(out, &wire_json::of("ListAgreementsResponse", &listed)?);
+    }
+    for one in &listed.agreements {
+        let state = match (one.in_force, one.ended_at_us) {
+            (true, _) => "in force".to_owned(),
+            (false, 0) => "not in force".to_owned(),
+            (false, at) => format!("ended {}", time(at)),
+        };
+        writeln!(out, "{}  {state}", one.agreement)?;
+        writeln!(out, "  {} is given data of {}", one.consumer, one.providers.join(" "))?;
+        writeln!(out, "  to {}, for {}", one.actions.join(" "), one.purposes.join(" "))?;
+        let classes = match one.field_classes.join(" ") {
+            none if none.is_empty() => String::new(),
+            classes => format!(", fields {classes}"),
+        };
+        writeln!(out, "  about {}{classes}", one.resources.join(" "))?;
+        let quota = match one.answers_a_day {
+            0 => String::new(),
+            most => format!(", at most {most} answers a day"),
+        };
+        let (from, until) = (time(one.valid_from_us), time(one.valid_until_us));
+        writeln!(out, "  {from} to {until}{quota}; {}; position {}", one.legal_basis, one.position)?;
+    }
+    Ok(())
+}
+
+async fn standing(connection: &ConnectionArgs) -> anyhow::Result<v1::ListAgreementsResponse> {
+    let channel = connection.connect().await?.channel;
+    let mut client = v1::directory_service_client::DirectoryServiceClient::new(channel);
+    let answer = client.list_agreements(v1::ListAgreementsRequest {}).await;
+    Ok(answer.context("asking for agreements and proposals")?.into_inner())
+}
+
+/// What a proposal changes, in one line.
+fn words(proposal: &v1::DirectoryProposal) -> String {
+    let name = proposal.r#type.strip_prefix(EVENT_PACKAGE).unwrap_or(&proposal.r#type);
+    let message = catalogue::event_descriptor(&proposal.r#type)
+        .and_then(|kind| prost_reflect::DynamicMessage::decode(kind, &proposal.payload[..]).ok());
+    match message.and_then(|message| serde_json::to_string(&message).ok()) {
+        // A policy set is long; the whole of it is in `--json`.
+        Some(text) if text.chars().count() <= 400 => format!("{name} {text}"),
+        Some(text) => format!("{name} {}…", text.chars().take(400).collect::<String>()),
+        None => name.to_owned(),
+    }
+}
+
+/// Says a change outright, or proposes it where that is what the directory takes.
+async fn change(
+    name: &str,
+    payload: Vec<u8>,
+    args: ProposalArgs,
+    connection: &ConnectionArgs,
+    json: bool,
+    out: &mut dyn Write,
+) -> anyhow::Result<ExitCode> {
+    let listed = standing(connection).await?;
+    if !listed.dual_control {
+        return say(name, payload, "", connection, json, out).await;
+    }
+    let proposal = HEXLOWER.encode(&System.uuid_v7());
+    let proposed = wire::ChangeProposed {
+        proposal: proposal.clone(),
+        r#type: format!("{EVENT_PACKAGE}{name}"),
+        payload: payload.into(),
+        reason: args.reason,
+        expires_at_us: System.now().as_us().saturating_add(i64::from(args.days) * US_A_DAY),
+    };
+    say("ChangeProposed", proposed.encode_to_vec(), &proposal, connection, json, out).await
+}
+
+async fn say(
+    name: &str,
+    payload: Vec<u8>,
+    proposal: &str,
+    connection: &ConnectionArgs,
+    json: bool,
+    out: &mut dyn Write,
+) -> anyhow::Result<ExitCode> {
+    // One stream a change; nobody waits for its version.
+    let stream = match proposal {
+        "" => format!("directory/change-{}", HEXLOWER.encode(&System.uuid_v7())),
+        proposal => format!("directory/proposal-{proposal}"),
+    };
+    let event_type = format!("{EVENT_PACKAGE}{name}").parse()?;
+    let draft = EventDraft::new(event_type, stream.parse()?, System.now(), PURPOSE.parse()?, payload.into());
+    let accepted = Client::connect(connection.load()?.hub).await?.submit(vec![draft]).await?;
+    let (position, leaf) = (accepted.first_position(), accepted.receipt.leaf_index);
+    if json {
+        json_line(out, &json!({ "proposal": proposal, "position": position, "leaf": leaf }))?;
+    } else {
+        let space = if proposal.is_empty() { "" } else { " " };
+        writeln!(out, "{name}{space}{proposal} at position {position}, leaf {leaf}")?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
