@@ -192,6 +192,33 @@ impl World {
         command.output().expect("simpul runs")
     }
 
+    /// Runs `simpul directory … --json` with the authority's `first` or `second` key.
+    ///
+    /// # Panics
+    /// Where the binary is not built.
+    pub fn authority(&self, which: &str, arguments: &[&str]) -> Output {
+        let mut command = Command::new(binary("simpul"));
+        command.arg("--client").arg(self.realm.authority_config(which));
+        command.args(["--json", "directory"]).args(arguments);
+        command.output().expect("simpul runs")
+    }
+
+    /// Changes the directory as it has to be changed: proposed with one key, approved with the other. Gives the position of the
+    /// approval.
+    ///
+    /// # Panics
+    /// Where one of them is refused.
+    pub fn change_directory(&self, arguments: &[&str]) -> u64 {
+        let said = |output: Output| -> Value {
+            assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+            serde_json::from_slice(&output.stdout).expect("JSON")
+        };
+        let proposed = said(self.authority("first", arguments));
+        let proposal = proposed["proposal"].as_str().expect("a reference");
+        let approved = said(self.authority("second", &["approve", proposal]));
+        approved["position"].as_u64().expect("a position")
+    }
+
     /// The same with `--json`, parsed.
     ///
     /// # Panics

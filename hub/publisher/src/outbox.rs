@@ -19,10 +19,11 @@
 //! | `e` ‖ agency | position from which on executed erasures are to be looked for (8) |
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt,
     path::Path,
     sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
 };
 
 use simpul_projection::{Change, ChangeKey, ViewOfChange, classes_of};
@@ -36,6 +37,8 @@ use crate::{
     visibility::{ClassSet, Visibility},
 };
 
+/// How long a folder's lock is waited for.
+const LOCK_PATIENCE: Duration = Duration::from_secs(2);
 /// Reference of a message whose event was erased: nobody knows any more which document it was about.
 const ERASED_REF: &str = "erased";
 /// Layout of keys and values; another one on disk is deleted and derived again.
@@ -120,6 +123,22 @@ pub enum OutboxError {
     },
 }
 
+/// Opens the folder, waiting for one that was stopped a moment ago: its last blocking read may still hold the lock.
+fn open_free(config: &sled::Config) -> Result<Db, sled::Error> {
+    let start = Instant::now();
+    loop {
+        match config.open() {
+            Err(sled::Error::Io(error))
+                if error.to_string().contains("could not acquire lock")
+                    && start.elapsed() < LOCK_PATIENCE =>
+            {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            opened => return opened,
+        }
+    }
+}
+
 /// The outboxes of all agencies. Clones share one.
 #[derive(Clone)]
 pub struct Outbox(Arc<Inner>);
@@ -141,12 +160,12 @@ impl Outbox {
         feed: Arc<dyn Feed>,
         visibility: Arc<dyn Visibility>,
     ) -> Result<Self, OutboxError> {
-        let db = sled::Config::new()
+        let config = sled::Config::new()
             .path(dir)
             .cache_capacity(cache_bytes)
             .mode(sled::Mode::HighThroughput)
-            .flush_every_ms(Some(500))
-            .open()?;
+            .flush_every_ms(Some(500));
+        let db = open_free(&config)?;
         adopt(&db, feed.history())?;
         let mut last = BTreeMap::new();
         for entry in db.scan_prefix(b"l") {
@@ -208,12 +227,7 @@ impl Outbox {
             };
             let (position, n) = (entry.key.position, entry.key.n);
             messages.push(match change {
-                Some(change) => {
-                    let sight =
-                        self.0.visibility.at(Position::new(position)).map_err(OutboxError::Visibility)?;
-                    let seen = sight.of_document(agency, entry.view, &change.document.providers);
-                    entry.message(change, seen, &checkpoint)
-                }
+                Some(change) => entry.message(change, &checkpoint),
                 None => match self.0.feed.erased(Position::new(position)).map_err(OutboxError::Feed)? {
                     // The number stays taken: sequences are gapless.
                     Some(erased) => entry.erased(erased, &checkpoint),
@@ -273,6 +287,14 @@ impl Outbox {
         Ok(())
     }
 
+    /// Agencies whose data the document of a change shows; none where its event was erased.
+    fn providers(&self, key: ChangeKey) -> Result<BTreeSet<AgencyCode>, OutboxError> {
+        match self.0.feed.changes(key).next().transpose().map_err(OutboxError::Feed)? {
+            Some(change) if change.key == key => Ok(change.document.providers),
+            _ => Ok(BTreeSet::new()),
+        }
+    }
+
     /// Derives at most `changes_max` more changes. Gives how many changes there were; 0 means that it has caught up.
     /// Blocking I/O; one caller at a time.
     pub(crate) fn derive(&self, changes_max: usize) -> Result<usize, OutboxError> {
@@ -288,9 +310,20 @@ impl Outbox {
             // Told by what the view can show, not by what this document shows: whoever saw something must also hear that
             // it is gone.
             let shown: ClassSet = classes_of(view).iter().copied().collect();
+            let mut providers = None;
             for (agency, seen) in sight.of(view) {
-                // Whose data a document shows is known where it is read; then it is cut to that.
-                let classes = seen.most().and(shown);
+                let classes = match seen.of_anybody() {
+                    Some(classes) => classes,
+                    // Only here it matters whose data the document shows.
+                    None => {
+                        let known = match &mut providers {
+                            Some(known) => known,
+                            unknown => unknown.insert(self.providers(key)?),
+                        };
+                        seen.of(known.iter())
+                    }
+                }
+                .and(shown);
                 if classes.is_empty() || addressee.as_ref().is_some_and(|addressee| addressee != agency) {
                     continue;
                 }
@@ -439,11 +472,10 @@ impl Entry {
         }
     }
 
-    /// The message, cut to the classes that were allowed when the change was derived, and of these to what is allowed of the
-    /// data that the document shows.
-    fn message(&self, change: Change, seen: ClassSet, checkpoint: &Arc<str>) -> OutboxMessage {
+    /// The message, cut to the classes that were allowed when the change was derived.
+    fn message(&self, change: Change, checkpoint: &Arc<str>) -> OutboxMessage {
         let document = change.document;
-        let json = document.cut(&self.classes.and(seen).members()).to_string();
+        let json = document.cut(&self.classes.members()).to_string();
         OutboxMessage {
             sequence: self.sequence,
             key: self.key,

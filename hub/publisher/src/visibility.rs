@@ -37,9 +37,9 @@ pub(crate) struct Seen {
 }
 
 impl Seen {
-    /// What may be seen of some document of the view.
-    pub(crate) fn most(&self) -> ClassSet {
-        self.named.values().fold(self.anybody, |most, classes| most.or(*classes))
+    /// What is seen of any document; `None` where it depends on whose data the document shows.
+    pub(crate) fn of_anybody(&self) -> Option<ClassSet> {
+        self.named.is_empty().then_some(self.anybody)
     }
 
     /// What is seen of a document that shows data of these agencies: no more than of each of them.
@@ -88,17 +88,6 @@ impl Sight {
     pub(crate) fn of(&self, view: View) -> impl Iterator<Item = (&AgencyCode, &Seen)> {
         self.0.iter().filter_map(move |(agency, views)| Some((agency, views.get(&view)?)))
     }
-
-    /// What one agency sees of a document that shows data of these agencies.
-    pub(crate) fn of_document<'a>(
-        &self,
-        agency: &AgencyCode,
-        view: View,
-        providers: impl IntoIterator<Item = &'a AgencyCode>,
-    ) -> ClassSet {
-        let seen = self.0.get(agency).and_then(|views| views.get(&view));
-        seen.map_or(ClassSet::default(), |seen| seen.of(providers))
-    }
 }
 
 /// A set of field classes in 16 bits; bit n stands for the n-th of [`FieldClass::ALL`]. Stored in the outbox, so the
@@ -121,10 +110,6 @@ impl ClassSet {
 
     pub(crate) const fn and(self, other: Self) -> Self {
         Self(self.0 & other.0)
-    }
-
-    pub(crate) const fn or(self, other: Self) -> Self {
-        Self(self.0 | other.0)
     }
 
     /// Its members.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use simpul_proto::police::CaseRole;
-use simpul_types::{FieldClass, View};
+use simpul_types::{AgencyCode, FieldClass, View};
 
 use crate::support::*;
 
@@ -61,6 +61,9 @@ fn a_report_that_names_no_case_is_one_of_its_own_and_moves_with_its_history_when
     let document = models.document(View::Case, "C-1").unwrap().unwrap();
     let records = document.classes[&FieldClass::Reference]["records"].as_array().unwrap();
     assert_eq!(records.len(), 2);
+    let sources: BTreeSet<_> = records.iter().map(|record| record["source"].as_str().unwrap()).collect();
+    let providers: BTreeSet<_> = document.providers.iter().map(AgencyCode::as_str).collect();
+    assert_eq!(providers, sources, "the agencies whose data it shows");
     assert_eq!(
         records[1]["positions"],
         serde_json::json!([0, 1, 3, 4]),

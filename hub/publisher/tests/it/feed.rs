@@ -75,6 +75,19 @@ impl Script {
         self.changes.lock().unwrap().last_mut().unwrap().document.addressee = addressee.into();
     }
 
+    /// The same of a document that shows data of these agencies.
+    pub fn one_of(
+        &self,
+        providers: &[&str],
+        view: View,
+        reference: &str,
+        classes: &[(FieldClass, serde_json::Value)],
+    ) {
+        self.one(view, reference, classes);
+        let providers = providers.iter().map(|code| agency(code)).collect();
+        self.changes.lock().unwrap().last_mut().unwrap().document.providers = providers;
+    }
+
     fn push(
         &self,
         position: u64,

@@ -1,10 +1,10 @@
 //! The outbox alone: NATS is not configured.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use serde_json::json;
-use simpul_publisher::{Config, Handle, OutboxMessage, start_on};
-use simpul_types::{FieldClass, View};
+use simpul_publisher::{Config, FeedError, Handle, OutboxMessage, Sight, Visibility, start_on};
+use simpul_types::{FieldClass, Position, View};
 
 use super::{
     feed::{Rules, Script, agency},
@@ -165,5 +165,51 @@ async fn what_was_erased_since_keeps_its_number_and_says_nothing() {
         assert_eq!(message.r#type == "id.simpul.case.erased.v1", erased, "{position}");
         assert_eq!(message.json == "{}" && message.r#ref == "erased", erased, "{position}");
     }
+    handle.stop().await;
+}
+
+/// kp2mi has an agreement with the mission alone, polri with everybody.
+struct ByProvider;
+
+impl Visibility for ByProvider {
+    fn at(&self, _: Position) -> Result<Arc<Sight>, FeedError> {
+        use FieldClass::{Identity, Reference};
+        let mut sight = Sight::new([(agency("polri"), View::Case, [Reference])]);
+        sight.of_provider(&agency("kp2mi"), View::Case, &agency("kbri-yangon"), [Reference]);
+        sight.of_provider(&agency("kp2mi"), View::Case, &agency("kp2mi"), [Reference, Identity]);
+        Ok(Arc::new(sight))
+    }
+}
+
+#[tokio::test]
+async fn a_document_that_shows_data_of_several_is_cut_to_what_each_of_them_gives() {
+    let (dir, feed) = (tempfile::tempdir().unwrap(), Script::new());
+    let content = [(FieldClass::Reference, json!("R")), (FieldClass::Identity, json!("I"))];
+    for providers in [
+        &["kbri-yangon"][..],
+        &["kp2mi"],
+        &["kbri-yangon", "kp2mi"],
+        &["polri"],
+        &["kbri-yangon", "polri"],
+        &[],
+    ] {
+        feed.one_of(providers, View::Case, &providers.join("+"), &content);
+    }
+    let config = Config::new(dir.path(), "simpul.example/test");
+    let handle = start_on(config, feed.clone(), Arc::new(ByProvider)).unwrap();
+    derived(&handle, 6).await;
+    let read = |code: &str| {
+        let messages = handle.outbox().read(&agency(code), 0, 100).unwrap();
+        let body = |json: &str| serde_json::from_str::<serde_json::Value>(json).unwrap();
+        messages.iter().map(|message| (message.r#ref.clone(), body(&message.json))).collect::<Vec<_>>()
+    };
+    let (reference, both) = (json!({"reference": "R"}), json!({"reference": "R", "identity": "I"}));
+    let told = [("kbri-yangon", reference.clone()), ("kp2mi", both), ("kbri-yangon+kp2mi", reference)];
+    assert_eq!(
+        read("kp2mi"),
+        told.map(|(from, json)| (from.to_owned(), json.to_owned())),
+        "not even that it exists"
+    );
+    assert_eq!(read("polri").len(), 6);
     handle.stop().await;
 }
