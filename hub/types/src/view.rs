@@ -98,5 +98,7 @@ closed! {
         Integrity = "integrity",
         /// That a deadline of a case was missed; to the task force that is to see to it.
         Escalation = "escalation",
+        /// What a village is told of one of its own, with that person's consent.
+        Notice = "notice",
     }
 }

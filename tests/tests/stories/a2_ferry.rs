@@ -1,6 +1,6 @@
 //! A2: a woman is stopped at the ferry in Batam. The telephone of whoever recruited her stands in two reports of another regional police
-//! already: both units hear of it, and neither of her. Half a year later she tries again with another passport, and is recognised. What her
-//! village is told takes a consent that agreements will carry; until then it is told nothing, which this story holds to.
+//! already: both units hear of it, and neither of her. Half a year later she tries again with another passport, and is recognised. Her
+//! village is told nothing until she wants it told: then her name, and that she has not departed, and no other village hears it.
 
 use serde_json::{Value, json};
 use simpul_tests::World;
@@ -69,6 +69,40 @@ async fn a2_one_telephone_in_three_places_and_one_woman_with_two_passports() {
         );
     }
     assert!(received(&world, "desa-sukamaju").is_empty(), "a village is told nothing without her consent");
+    let notice = |consent_on: &str| {
+        json!({
+            "village_agency": "desa-sukamaju", "name": "RATNA CONTOH", "news": "NOT_DEPARTED",
+            "consent_on": consent_on, "told_on": "2026-02-03",
+        })
+    };
+    let notify = |payload: Value| {
+        let by = ("kp2mi", "FAMILY_NOTICE");
+        act(&world, by, In::Key("notice/81"), "simpul.village.v1.FamilyNotified", payload)
+    };
+    for (consent_on, field) in [("", "consent_on"), ("2026-02-04", "told_on")] {
+        let refused = notify(notice(consent_on)).unwrap_err();
+        assert!(format!("{refused:?}").contains(field), "{consent_on:?}: {refused:?}");
+    }
+    notify(notice("2026-02-02")).unwrap();
+    let told = sent(&world, "desa-sukamaju", |message| message["view"] == "notice");
+    let fields = &told["fields"];
+    assert!(
+        fields.to_string().contains("RATNA CONTOH") && fields.to_string().contains("NOT_DEPARTED"),
+        "{told:#}"
+    );
+    for secret in [NIK, "X8100001", "BATAM", "BTM-81", "MYS"] {
+        assert!(!fields.to_string().contains(secret), "{secret}: {told:#}");
+    }
+    // Of one stream, and no more of it once she has taken her consent back.
+    let withdrawn = json!({ "village_agency": "desa-sukamaju", "withdrawn_on": "2026-02-10" });
+    let by = ("kp2mi", "FAMILY_NOTICE");
+    act(&world, by, In::Key("notice/81"), "simpul.village.v1.FamilyConsentWithdrawn", withdrawn).unwrap();
+    let refused = notify(notice("2026-02-02")).unwrap_err();
+    assert!(format!("{refused:?}").contains("OUT_OF_ORDER"), "{refused:?}");
+    for other in ["kp2mi", "polri", "kbri-yangon"] {
+        let messages = received(&world, other);
+        assert!(messages.iter().all(|message| message["view"] != "notice"), "{other}: {messages:#?}");
+    }
 
     // Half a year later, another passport: it is her.
     let again = prevented("BTM-97", "X9700009", "2026-08-03", "0812 9999 0000");
