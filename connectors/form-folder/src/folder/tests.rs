@@ -71,7 +71,10 @@ async fn the_sample_yields_every_form_but_the_bad_one() {
     let screenings = include_str!("../../../mappings/mission-screening.toml");
     let scan = desk.watch(sample(), "screening-", screenings).drain(&desk.stop).await.expect("read");
     assert_eq!((scan.taken, scan.quarantined), (2, 0));
-    assert_eq!(desk.intake.spool.waiting(), 5);
+    let forms = include_str!("../../../mappings/mission-form.toml");
+    let scan = desk.watch(sample(), "form-", forms).drain(&desk.stop).await.expect("read");
+    assert_eq!((scan.taken, scan.quarantined), (1, 0));
+    assert_eq!(desk.intake.spool.waiting(), 6);
 }
 
 #[tokio::test]

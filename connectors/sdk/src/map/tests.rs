@@ -8,6 +8,7 @@ const LICENCE: &str = include_str!("../../../mappings/sisko-licence.toml");
 const CASE: &str = include_str!("../../../mappings/polri-case-update.toml");
 const INTAKE: &str = include_str!("../../../mappings/mission-intake.toml");
 const SCREENING: &str = include_str!("../../../mappings/mission-screening.toml");
+const FORM: &str = include_str!("../../../mappings/mission-form.toml");
 
 /// Maps a row given as column and field.
 fn row(mapping: &str, pairs: &[(&str, &str)]) -> Result<Mapped, RecordError> {
@@ -48,7 +49,7 @@ fn with(name: &str, field: &'static str) -> Vec<(&'static str, &'static str)> {
 
 #[test]
 fn every_shipped_mapping_is_valid() {
-    for text in [PLACEMENT, LICENCE, CASE, INTAKE, SCREENING] {
+    for text in [PLACEMENT, LICENCE, CASE, INTAKE, SCREENING, FORM] {
         Mapping::parse(text).expect("valid");
     }
 }
@@ -187,4 +188,24 @@ fn a_mapping_that_cannot_work_is_refused_when_it_is_read() {
     check("to = \"suspensions\"", "to = \"holder\"", "holder: to must be a repeated message");
     check("source = \"sisko-licence\"", "source = \"SISKO\"", "source must be");
     check("data_category", "data_kategory", "data_kategory");
+}
+
+#[test]
+fn a_form_keeps_its_questions_in_order_with_choices_and_text() {
+    let document = include_str!("../../../sample/mission/form-2026-0091.json");
+    let mapped = json(FORM, &serde_json::from_str(document).expect("JSON")).expect("mapped");
+    assert_eq!(mapped.key, ["KBRI Yangon", "YGN-SKR-2026-0091"]);
+    let screening = simpul_proto::screening::ScreeningSubmitted::decode(mapped.payload).expect("a screening");
+    assert_eq!(
+        (screening.form_version.as_str(), screening.acts_from.as_str(), screening.screened_on.as_str()),
+        ("simpul-tppo/2", "2025-08-01", "2026-02-11")
+    );
+    assert_eq!(screening.urgent_needs, ["MEDICAL"]);
+    let answer = |index: usize| {
+        let answer = &screening.answers[index];
+        (answer.question.as_str(), answer.choices.join(" "), answer.text.as_str())
+    };
+    assert_eq!(answer(2), ("language", String::new(), "ind"));
+    assert_eq!(answer(3), ("acts", "RECRUITED TRANSPORTED".into(), ""));
+    assert_eq!(screening.answers.len(), 6);
 }

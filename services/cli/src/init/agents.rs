@@ -23,6 +23,7 @@ const POLRI: &[(&str, &str)] =
 const MISSION: &[(&str, &str)] = &[
     ("mission-intake.toml", include_str!("../../../../connectors/mappings/mission-intake.toml")),
     ("mission-screening.toml", include_str!("../../../../connectors/mappings/mission-screening.toml")),
+    ("mission-form.toml", include_str!("../../../../connectors/mappings/mission-form.toml")),
 ];
 
 /// The agent of a connector; `None` for desks, which people use by hand.
@@ -34,9 +35,13 @@ pub(super) fn agent(connector: &str) -> Option<Agent> {
             false,
         ),
         "case-system" => (HTTP.into(), POLRI, true),
-        "forms" => {
-            (forms("intake-", "mission-intake") + &forms("screening-", "mission-screening"), MISSION, false)
-        }
+        "forms" => (
+            forms("intake-", "mission-intake")
+                + &forms("screening-", "mission-screening")
+                + &forms("form-", "mission-form"),
+            MISSION,
+            false,
+        ),
         _ => return None,
     };
     Some(Agent { config: format!("{HEAD}{sources}"), mappings, token })
