@@ -100,7 +100,11 @@ async fn an_agency_is_given_what_its_agreements_say_as_long_as_they_say_it() {
     assert!(again.contains("approved or withdrawn before"), "{again}");
 
     // Without an agreement: nothing is shown, nothing may be asked or submitted, and everybody can be told why.
-    assert!(refusal(view("polri", "INVESTIGATE", 1)).contains("POLICY_DENIED"));
+    let denied = refusal(view("polri", "INVESTIGATE", 1));
+    assert!(
+        denied.contains("POLICY_DENIED") && denied.contains("no agreement in force lets polri"),
+        "{denied}"
+    );
     let check = ["legality", "check", "--purpose", "INVESTIGATE", "--nik", "3273014107950042"];
     assert!(refusal(world.cli("polri", "desk", &check)).contains("POLICY_DENIED"));
     let explain = |resource: &str, action: &str| {

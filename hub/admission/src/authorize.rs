@@ -52,10 +52,8 @@ pub(crate) fn decide(
         let (action, field_class, purpose_of, provider) = (Action::Submit, None, Some(purpose), None);
         let ask = Ask { agency, action, resource, field_class, purpose: purpose_of, provider, at: now };
         if !directory.decide_shared(&ask).allowed {
-            let message = match directory.explain(&ask).0 {
-                true => "no agreement in force lets this agency submit this type for this purpose",
-                false => "no policy lets this agency submit this type for this purpose",
-            };
+            let want = directory.want(&ask);
+            let message = format!("{want} lets this agency submit this type for this purpose");
             return Err(Rejection::new(RejectReason::PolicyDenied, message)
                 .at(format!("events[{index}].header.type")));
         }

@@ -539,6 +539,12 @@ impl Directory {
         (self.permits(ask, true).0, self.agreements_of(ask.agency).filter_map(miss).collect())
     }
 
+    /// What a refusal is for want of, as a sentence begins: `no policy`, or `no agreement in force` where policy would allow it under
+    /// one.
+    pub fn want(&self, ask: &Ask<'_>) -> &'static str {
+        if self.permits(ask, true).0 { "no agreement in force" } else { "no policy" }
+    }
+
     fn agreements_of(&self, consumer: &AgencyCode) -> impl Iterator<Item = &Agreement> {
         self.agreements.values().filter(move |agreement| agreement.consumer == *consumer)
     }

@@ -96,7 +96,7 @@ impl Inner {
         };
         if !visit.decision.allowed {
             self.record(&visit, &question, "DENIED", Vec::new(), self.parts.read_models.position()).await?;
-            return Err(denied(caller));
+            return Err(denied(caller, self.want(caller, &question, asked_at)));
         }
         if let Err(spent) = self.parts.access.quotas().take(&visit.decision.quotas, asked_at) {
             let position = self.parts.read_models.position();
@@ -143,15 +143,11 @@ impl Inner {
     }
 
     fn decide(&self, caller: &Caller, question: &Question, at: Timestamp) -> Arc<Decision> {
-        self.parts.directory.load().decide_shared(&Ask {
-            agency: &caller.sender.agency,
-            action: Action::CheckLegality,
-            resource: "legality",
-            field_class: None,
-            purpose: Some(&question.purpose),
-            provider: None,
-            at,
-        })
+        self.parts.directory.load().decide_shared(&ask(caller, question, at))
+    }
+
+    fn want(&self, caller: &Caller, question: &Question, at: Timestamp) -> &'static str {
+        self.parts.directory.load().want(&ask(caller, question, at))
     }
 
     /// The position below which everything was known at the time asked for; the read models have reached it, or have
@@ -226,6 +222,18 @@ impl Inner {
     }
 }
 
+fn ask<'a>(caller: &'a Caller, question: &'a Question, at: Timestamp) -> Ask<'a> {
+    Ask {
+        agency: &caller.sender.agency,
+        action: Action::CheckLegality,
+        resource: "legality",
+        field_class: None,
+        purpose: Some(&question.purpose),
+        provider: None,
+        at,
+    }
+}
+
 /// One question under way.
 struct Visit<'a> {
     caller: &'a Caller,
@@ -234,8 +242,8 @@ struct Visit<'a> {
     decision: Arc<Decision>,
 }
 
-fn denied(caller: &Caller) -> Status {
-    let message = format!("no policy lets {} check legality for this purpose", caller.sender.agency);
+fn denied(caller: &Caller, want: &str) -> Status {
+    let message = format!("{want} lets {} check legality for this purpose", caller.sender.agency);
     status::to_status(&Rejection::new(RejectReason::PolicyDenied, message).to_wire())
 }
 

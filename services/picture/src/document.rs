@@ -103,7 +103,8 @@ async fn answer(
     if sight.of(view).is_empty() {
         let refusal = Answered::bare("DENIED", parts.read_models.position());
         visit.record(parts, &sight, refusal).await?;
-        let message = format!("no policy lets {} see any part of a {view} for this purpose", visit.agency());
+        let want = visit.want(parts, view);
+        let message = format!("{want} lets {} see any part of a {view} for this purpose", visit.agency());
         return Err(fault::denied(message));
     }
     reach(parts, at_least).await?;

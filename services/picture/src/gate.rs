@@ -128,6 +128,18 @@ impl Visit {
         }
     }
 
+    /// What a refusal of a view is for want of, as a sentence begins.
+    pub(crate) fn want(&self, parts: &Parts, view: View) -> &'static str {
+        let (directory, at) = (parts.directory.load(), parts.clock.now());
+        let (agency, purpose) = (self.agency(), self.purpose.as_ref());
+        let want = |class: &FieldClass| {
+            let (action, resource, field_class) = (Action::View, view.as_str(), Some(*class));
+            directory.want(&Ask { agency, action, resource, field_class, purpose, provider: None, at })
+        };
+        // One class that an agreement would open is enough.
+        classes_of(view).iter().map(want).find(|want| *want != "no policy").unwrap_or("no policy")
+    }
+
     /// Leaves the durable access entry: its index, and the checkpoint that it names.
     pub(crate) async fn record(
         &self,
