@@ -48,9 +48,15 @@ pub(crate) fn decide(
             return Err(Rejection::new(RejectReason::UnknownType, "not in the catalogue of event types")
                 .at(format!("events[{index}].header.type")));
         }
-        let resource = event_type.as_str();
-        let (action, field_class, purpose_of, provider) = (Action::Submit, None, Some(purpose), None);
-        let ask = Ask { agency, action, resource, field_class, purpose: purpose_of, provider, at: now };
+        let ask = Ask {
+            agency,
+            action: Action::Submit,
+            resource: event_type.as_str(),
+            field_class: None,
+            purpose: Some(purpose),
+            provider: None,
+            at: now,
+        };
         if !directory.decide_shared(&ask).allowed {
             let want = directory.want(&ask);
             let message = format!("{want} lets this agency submit this type for this purpose");

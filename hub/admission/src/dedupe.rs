@@ -212,7 +212,7 @@ fn apply(
     for (index, Event { header, payload, .. }) in submission.events.iter().enumerate() {
         let (event_type, position) = (header.event_type.as_str(), first.plus(index as u64));
         let word = Word { event_type, payload, position, key_id: &submission.key_id };
-        directory.judge(&word, now).and_then(|()| directory.apply(&word)).map_err(|error| {
+        directory = directory.judge(&word, now).map_err(|error| {
             let (reason, message) = match &error {
                 DirectoryError::Policy(error) => (RejectReason::InvalidPayload, format!("cedar: {error}")),
                 DirectoryError::Control(control) => (control.reason(), error.to_string()),

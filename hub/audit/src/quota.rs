@@ -11,12 +11,10 @@ use std::{
 
 use simpul_log::Reader;
 use simpul_proto::v1;
-use simpul_types::{LeafIndex, Timestamp};
+use simpul_types::{LeafIndex, Timestamp, grounds};
 
 use crate::entries::{EntryError, EntryFilter, decode, entries};
 
-/// What an agreement's reference stands behind in an entry's `policies`; `simpul_policy::AGREEMENT_GROUND`.
-const GROUND: &str = "agreement:";
 /// Class of a refusal for a quota that is used up.
 pub const QUOTA_EXCEEDED: &str = "QUOTA_EXCEEDED";
 const US_A_DAY: i64 = 86_400_000_000;
@@ -60,10 +58,8 @@ impl Quotas {
             if !counts(&entry.answer) || day(Timestamp::from_us(entry.at_us)) != number {
                 continue;
             }
-            for ground in &entry.policies {
-                if let Some(agreement) = ground.strip_prefix(GROUND) {
-                    *given.entry(agreement.to_owned()).or_default() += 1;
-                }
+            for agreement in entry.policies.iter().filter_map(|ground| grounds::agreement(ground)) {
+                *given.entry(agreement.to_owned()).or_default() += 1;
             }
         }
         Ok(Self(Mutex::new(Day { number, given })))

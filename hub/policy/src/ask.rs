@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use simpul_types::{AgencyCode, FieldClass, Position, Purpose, Timestamp, id::IdError};
+use simpul_types::{AgencyCode, FieldClass, Position, Purpose, Timestamp, grounds, id::IdError};
 
 /// What somebody wants to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -88,15 +88,13 @@ pub struct Ask<'a> {
 }
 
 impl Decision {
-    /// What decided, for the access entry: the policies, and the agreements as `agreement:<reference>`.
+    /// What decided, for the access entry: the policies and, of what is allowed, the agreements as `agreement:<reference>`.
     pub fn grounds(&self) -> Vec<String> {
-        let agreements = self.agreements.iter().map(|agreement| format!("{AGREEMENT_GROUND}{agreement}"));
+        let agreements =
+            self.agreements.iter().filter(|_| self.allowed).map(|agreement| grounds::of_agreement(agreement));
         self.policies.iter().cloned().chain(agreements).collect()
     }
 }
-
-/// What an agreement's reference stands behind among the grounds of a decision.
-pub const AGREEMENT_GROUND: &str = "agreement:";
 
 /// The answer to an [`Ask`].
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,7 +8,10 @@
 //! ```
 //!
 //! A [`Directory`] is used as a snapshot: whoever changes it clones it, applies, and puts the new one in its
-//! place.
+//! place. What this file does not say of agreements and dual control, `directory/` does.
+
+mod agreements;
+mod control;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -24,9 +27,8 @@ use simpul_types::{
 
 use crate::{
     Action, AgencyRecord, Agreement, Ask, ConnectorRecord, Decision, KeyRecord, PolicyError,
-    agreement::{Miss, Those},
     cache::{Cache, Validity},
-    change::{ControlError, DAYS_MAX, Outcome, Proposal},
+    change::{ControlError, Proposal},
     policies::Policies,
 };
 
@@ -43,9 +45,6 @@ const BUILT_IN: &str = "built-in-directory-authority";
 
 /// Longest name or reason, bytes.
 const TEXT_BYTES_MAX: usize = 200;
-/// Longest payload of a proposed change: a policy set fits.
-const PROPOSED_BYTES_MAX: usize = 196_608;
-const US_A_DAY: i64 = 86_400_000_000;
 
 /// A directory event, as its leaf has it.
 #[derive(Clone, Copy, Debug)]
@@ -155,48 +154,6 @@ impl Directory {
         }
     }
 
-    /// Whether a directory event may come next at that time: what [`Self::apply`] asks, and what depends on the clock, which a
-    /// fold of the log does not ask again.
-    ///
-    /// # Errors
-    /// [`DirectoryError`], naming the field of the payload.
-    pub fn judge(&self, word: &Word<'_>, at: Timestamp) -> Result<(), DirectoryError> {
-        let change = match word.event_type.strip_prefix(EVENT_PACKAGE) {
-            Some("DualControlBegun") if self.authority_keys(at).count() < 2 => {
-                return Err(ControlError::Keys.into());
-            }
-            Some("ChangeProposed") => {
-                let proposed: wire::ChangeProposed = decode(word.payload)?;
-                let latest = at.as_us().saturating_add(DAYS_MAX * US_A_DAY);
-                if proposed.expires_at_us <= at.as_us() || proposed.expires_at_us > latest {
-                    return Err(ControlError::Expiry.into());
-                }
-                Some((proposed.r#type, proposed.payload.to_vec()))
-            }
-            Some("ChangeApproved") => {
-                let approved: wire::ChangeApproved = decode(word.payload)?;
-                let proposal = self.open_proposal(&approved.proposal)?;
-                if proposal.expires_at <= at {
-                    return Err(ControlError::Expired.into());
-                }
-                Some((proposal.event_type.clone(), proposal.payload.clone()))
-            }
-            _ => None,
-        };
-        let mut after = self.clone();
-        after.apply(word)?;
-        if let Some((event_type, payload)) = change {
-            // A proposal has to hold as the directory stands, or the second key would sign for nothing.
-            if word.event_type.ends_with(".ChangeProposed") {
-                after.change(&Word { event_type: &event_type, payload: &payload, ..*word }, None)?;
-            }
-        }
-        if self.dual_control && after.authority_keys(at).count() < 2 {
-            return Err(ControlError::Keys.into());
-        }
-        Ok(())
-    }
-
     /// Applies a directory event. On an error nothing has changed.
     ///
     /// # Errors
@@ -228,121 +185,6 @@ impl Directory {
             Some("AgreementEnded") => self.end_agreement(&decode(payload)?),
             _ => Err(DirectoryError::NotDirectory),
         }
-    }
-
-    fn begin_dual_control(&mut self, begun: &wire::DualControlBegun) -> Result<(), DirectoryError> {
-        text("reason", &begun.reason, TEXT_BYTES_MAX)?;
-        if self.dual_control {
-            return Err(ControlError::Begun.into());
-        }
-        self.dual_control = true;
-        Ok(())
-    }
-
-    fn propose(&mut self, proposed: wire::ChangeProposed, word: &Word<'_>) -> Result<(), DirectoryError> {
-        if !self.dual_control {
-            return Err(ControlError::NotBegun.into());
-        }
-        let reference = reference("proposal", &proposed.proposal)?;
-        if self.proposals.contains_key(&reference) {
-            return Err(ControlError::Known.into());
-        }
-        text("reason", &proposed.reason, TEXT_BYTES_MAX)?;
-        if proposed.payload.len() > PROPOSED_BYTES_MAX {
-            let rule = format!("at most {PROPOSED_BYTES_MAX} bytes");
-            return Err(DirectoryError::Field { field: "payload", rule });
-        }
-        if CONTROL.iter().any(|name| proposed.r#type.strip_prefix(EVENT_PACKAGE) == Some(name)) {
-            return Err(ControlError::Nested.into());
-        }
-        let proposal = Proposal {
-            event_type: proposed.r#type,
-            payload: proposed.payload.to_vec(),
-            reason: proposed.reason,
-            expires_at: Timestamp::from_us(proposed.expires_at_us),
-            proposed_by: word.key_id.clone(),
-            digest: sha256(word.payload),
-            position: word.position,
-            outcome: Outcome::Open,
-            reference: reference.clone(),
-        };
-        self.proposals.insert(reference, proposal);
-        Ok(())
-    }
-
-    fn approve(&mut self, approved: &wire::ChangeApproved, word: &Word<'_>) -> Result<(), DirectoryError> {
-        let proposal = self.open_proposal(&approved.proposal)?;
-        if approved.digest != proposal.digest[..] {
-            return Err(ControlError::OtherBytes.into());
-        }
-        if proposal.proposed_by == *word.key_id {
-            return Err(ControlError::SelfApproval.into());
-        }
-        let Proposal { event_type, payload, position, .. } = proposal.clone();
-        self.change(&Word { event_type: &event_type, payload: &payload, ..*word }, Some(position))?;
-        if let Some(proposal) = self.proposals.get_mut(&approved.proposal) {
-            proposal.outcome = Outcome::Approved(word.position);
-        }
-        Ok(())
-    }
-
-    fn withdraw(
-        &mut self,
-        withdrawn: &wire::ChangeWithdrawn,
-        position: Position,
-    ) -> Result<(), DirectoryError> {
-        text("reason", &withdrawn.reason, TEXT_BYTES_MAX)?;
-        self.open_proposal(&withdrawn.proposal)?;
-        if let Some(proposal) = self.proposals.get_mut(&withdrawn.proposal) {
-            proposal.outcome = Outcome::Withdrawn(position);
-        }
-        Ok(())
-    }
-
-    fn open_proposal(&self, reference: &str) -> Result<&Proposal, DirectoryError> {
-        let proposal = self.proposals.get(reference).ok_or(ControlError::Unknown)?;
-        match proposal.outcome {
-            Outcome::Open => Ok(proposal),
-            Outcome::Approved(_) | Outcome::Withdrawn(_) => Err(ControlError::Closed.into()),
-        }
-    }
-
-    fn conclude(
-        &mut self,
-        concluded: &wire::AgreementConcluded,
-        position: Position,
-    ) -> Result<(), DirectoryError> {
-        let agreement = Agreement::read(concluded, position)?;
-        if !self.agencies.contains_key(&agreement.consumer) {
-            let name = agreement.consumer.to_string();
-            return Err(DirectoryError::NotDeclared { field: "consumer", name });
-        }
-        if let Those::Some(providers) = &agreement.providers
-            && let Some(unknown) = providers.iter().find(|provider| !self.agencies.contains_key(*provider))
-        {
-            return Err(DirectoryError::NotDeclared { field: "providers", name: unknown.to_string() });
-        }
-        self.agreements.insert(agreement.reference.clone(), agreement);
-        Ok(())
-    }
-
-    fn end_agreement(&mut self, ended: &wire::AgreementEnded) -> Result<(), DirectoryError> {
-        text("reason", &ended.reason, TEXT_BYTES_MAX)?;
-        let at = optional_time(ended.ended_at_us)
-            .ok_or(DirectoryError::Field { field: "ended_at_us", rule: "required".into() })?;
-        let agreement = self
-            .agreements
-            .get_mut(&ended.agreement)
-            .ok_or_else(|| DirectoryError::AgreementUnknown(ended.agreement.clone()))?;
-        agreement.ended_at = Some(agreement.ended_at.map_or(at, |known| known.min(at)));
-        Ok(())
-    }
-
-    /// Keys of the authority that count at that time.
-    fn authority_keys(&self, at: Timestamp) -> impl Iterator<Item = &KeyRecord> {
-        let authority = self.agencies.iter().find(|(code, _)| code.as_str() == AUTHORITY_AGENCY);
-        let connectors = authority.into_iter().flat_map(|(_, agency)| agency.connectors.values());
-        connectors.flat_map(|connector| connector.keys.values()).filter(move |key| key.counts_at(at))
     }
 
     fn declare_agency(&mut self, declared: wire::AgencyDeclared) -> Result<(), DirectoryError> {
@@ -530,49 +372,15 @@ impl Directory {
         (allowed, if allowed { vec![BUILT_IN.into()] } else { Vec::new() })
     }
 
-    /// Whether policy would allow it if an agreement covered it, and what each agreement of the agency that does not cover it
-    /// leaves out.
-    pub fn explain(&self, ask: &Ask<'_>) -> (bool, Vec<(String, Miss)>) {
-        let miss = |agreement: &Agreement| {
-            agreement.covers(ask).err().map(|miss| (agreement.reference.clone(), miss))
-        };
-        (self.permits(ask, true).0, self.agreements_of(ask.agency).filter_map(miss).collect())
+    /// Whether policy would allow it if an agreement covered it.
+    pub fn allows_under_agreement(&self, ask: &Ask<'_>) -> bool {
+        self.permits(ask, true).0
     }
 
     /// What a refusal is for want of, as a sentence begins: `no policy`, or `no agreement in force` where policy would allow it under
     /// one.
     pub fn want(&self, ask: &Ask<'_>) -> &'static str {
-        if self.permits(ask, true).0 { "no agreement in force" } else { "no policy" }
-    }
-
-    fn agreements_of(&self, consumer: &AgencyCode) -> impl Iterator<Item = &Agreement> {
-        self.agreements.values().filter(move |agreement| agreement.consumer == *consumer)
-    }
-
-    /// All agreements that were ever concluded, by reference.
-    pub fn agreements(&self) -> impl Iterator<Item = &Agreement> {
-        self.agreements.values()
-    }
-
-    /// One agreement.
-    pub fn agreement(&self, reference: &str) -> Option<&Agreement> {
-        self.agreements.get(reference)
-    }
-
-    /// All changes that were ever proposed, by reference.
-    pub fn proposals(&self) -> impl Iterator<Item = &Proposal> {
-        self.proposals.values()
-    }
-
-    /// Whether two keys are needed for a change.
-    pub fn dual_control(&self) -> bool {
-        self.dual_control
-    }
-
-    /// The next moment after `at` at which an agreement begins or ends by itself, and decisions may become others.
-    pub fn next_turn(&self, at: Timestamp) -> Option<Timestamp> {
-        let turns = self.agreements.values().flat_map(|agreement| [agreement.valid_from, agreement.end()]);
-        turns.filter(|turn| *turn > at).min()
+        if self.allows_under_agreement(ask) { "no agreement in force" } else { "no policy" }
     }
 
     /// Field classes of a view that an agency may see of anybody's data: asked for, for this purpose; or, with no purpose, sent
@@ -603,20 +411,7 @@ impl Directory {
         };
         FieldClass::ALL.iter().copied().filter(may).collect()
     }
-
-    /// Agencies whose data an agency may be given otherwise than anybody's: those that its agreements name, and itself.
-    pub fn named_providers(&self, agency: &AgencyCode) -> BTreeSet<&AgencyCode> {
-        let own = self.agencies.get_key_value(agency).map(|(code, _)| code);
-        let named = self.agreements_of(agency).filter_map(|agreement| match &agreement.providers {
-            Those::All => None,
-            Those::Some(providers) => Some(providers),
-        });
-        named.flatten().chain(own).collect()
-    }
 }
-
-/// Events that are steps of dual control and not changes.
-const CONTROL: [&str; 4] = ["DualControlBegun", "ChangeProposed", "ChangeApproved", "ChangeWithdrawn"];
 
 fn decode<M: Message + Default>(payload: &[u8]) -> Result<M, DirectoryError> {
     M::decode(payload).map_err(|_| DirectoryError::Decode)

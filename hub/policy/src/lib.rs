@@ -12,7 +12,7 @@ mod policies;
 pub mod record;
 
 pub use agreement::{Agreement, Miss, Those};
-pub use ask::{AGREEMENT_GROUND, Action, Ask, Decision};
+pub use ask::{Action, Ask, Decision};
 pub use change::{ControlError, Outcome, Proposal};
 pub use directory::{AUTHORITY_AGENCY, AUTHORITY_CONNECTOR, Directory, DirectoryError, EVENT_PACKAGE, Word};
 pub use policies::PolicyError;

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use prost::Message;
 use simpul_log::{KeyError, ReadError, Reader, StoredEvent};
-use simpul_proto::{directory, embassy, police, registry, v1};
+use simpul_proto::{embassy, police, registry, v1};
 use simpul_types::{AgencyCode, Header, Position};
 
 use crate::row::Kind;
@@ -31,17 +31,8 @@ pub enum Payload {
     Report(Box<police::CaseUpdated>),
     Intake(Box<embassy::IntakeRecorded>),
     Screening(Box<embassy::ScreeningSubmitted>),
-    Agency(directory::AgencyDeclared),
-    Connector(directory::ConnectorDeclared),
-    Key(directory::KeyRegistered),
-    KeyRevoked(directory::KeyRevoked),
-    Policy(directory::PolicyDeclared),
-    Proposed(directory::ChangeProposed),
-    Approved(directory::ChangeApproved),
-    Withdrawn(directory::ChangeWithdrawn),
-    DualControl(directory::DualControlBegun),
-    Concluded(Box<directory::AgreementConcluded>),
-    Ended(directory::AgreementEnded),
+    /// Any event of the directory, which no document shows.
+    Directory,
     /// Any type that the options of the contract describe.
     Entry(Box<entry::Entry>),
 }
@@ -84,17 +75,7 @@ impl Payload {
             "simpul.police.v1.CaseUpdated" => message(bytes).map(|m| Self::Report(Box::new(m))),
             "simpul.embassy.v1.IntakeRecorded" => message(bytes).map(|m| Self::Intake(Box::new(m))),
             "simpul.embassy.v1.ScreeningSubmitted" => message(bytes).map(|m| Self::Screening(Box::new(m))),
-            "simpul.directory.v1.AgencyDeclared" => message(bytes).map(Self::Agency),
-            "simpul.directory.v1.ConnectorDeclared" => message(bytes).map(Self::Connector),
-            "simpul.directory.v1.KeyRegistered" => message(bytes).map(Self::Key),
-            "simpul.directory.v1.KeyRevoked" => message(bytes).map(Self::KeyRevoked),
-            "simpul.directory.v1.PolicyDeclared" => message(bytes).map(Self::Policy),
-            "simpul.directory.v1.ChangeProposed" => message(bytes).map(Self::Proposed),
-            "simpul.directory.v1.ChangeApproved" => message(bytes).map(Self::Approved),
-            "simpul.directory.v1.ChangeWithdrawn" => message(bytes).map(Self::Withdrawn),
-            "simpul.directory.v1.DualControlBegun" => message(bytes).map(Self::DualControl),
-            "simpul.directory.v1.AgreementConcluded" => message(bytes).map(|m| Self::Concluded(Box::new(m))),
-            "simpul.directory.v1.AgreementEnded" => message(bytes).map(Self::Ended),
+            directory if directory.starts_with("simpul.directory.v1.") => Ok(Self::Directory),
             _ => entry::Entry::decode(event_type, &bytes).map(|entry| Self::Entry(Box::new(entry))),
         }
     }

@@ -6,6 +6,7 @@
 pub mod background;
 pub mod clock;
 pub mod erasure;
+pub mod grounds;
 pub mod header;
 pub mod id;
 pub mod identity;

@@ -70,11 +70,11 @@ impl Question {
             allowed |= decision.allowed;
             policies.extend(decision.policies);
             agreements.extend(decision.agreements);
-            let (under_agreement, left_out) = directory.explain(&ask);
+            let under_agreement = directory.allows_under_agreement(&ask);
             allowed_under_agreement |= under_agreement;
             // Of a whole view, the classes that policy refuses anyhow are not for an agreement to open.
             if under_agreement || self.classes.len() == 1 {
-                misses.extend(left_out);
+                misses.extend(directory.misses(&ask));
             }
         }
         misses.retain(|agreement, _| !agreements.contains(agreement));

@@ -98,11 +98,6 @@ impl Inner {
             self.record(&visit, &question, "DENIED", Vec::new(), self.parts.read_models.position()).await?;
             return Err(denied(caller, self.want(caller, &question, asked_at)));
         }
-        if let Err(spent) = self.parts.access.quotas().take(&visit.decision.quotas, asked_at) {
-            let position = self.parts.read_models.position();
-            self.record(&visit, &question, QUOTA_EXCEEDED, Vec::new(), position).await?;
-            return Err(fault::spent(&spent));
-        }
         if let Some(position) = question.at_least
             && !self.parts.read_models.wait_for(position, POSITION_TIMEOUT).await
         {
@@ -122,6 +117,11 @@ impl Inner {
         let facts = self.facts(&question, until).map_err(failed)?;
         let assessment = self.assess(&question, &facts, asked_at);
         let answer = if facts.found { assessment.kind.as_str_name() } else { "NO_RECORD" };
+        // Here, where there is an answer: a question that could not be looked up takes nothing.
+        if let Err(spent) = self.parts.access.quotas().take(&visit.decision.quotas, asked_at) {
+            self.record(&visit, &question, QUOTA_EXCEEDED, Vec::new(), position).await?;
+            return Err(fault::spent(&spent));
+        }
         let disclosed = vec![FieldClass::Placement.to_string()];
         // QRY-1: durable before anything leaves; the verdict is signed after it, since it carries the entry's index.
         let (access_entry, checkpoint) = self.record(&visit, &question, answer, disclosed, position).await?;

@@ -136,8 +136,8 @@ impl Ground {
         assert!(self.models.wait_for(end, PATIENCE).await, "{:?}", self.models.health());
     }
 
-    /// Waits until so many words were said, and whether more come; gives all.
-    pub async fn words(&self, count: usize) -> Vec<Heard> {
+    /// Waits until so many words were said.
+    pub async fn said(&self, count: usize) {
         let enough = async {
             while self.voice.said.lock().unwrap().len() < count {
                 tokio::time::sleep(Duration::from_millis(10)).await;
@@ -145,6 +145,11 @@ impl Ground {
         };
         let in_time = tokio::time::timeout(PATIENCE, enough).await;
         assert!(in_time.is_ok(), "{:?}", self.voice.said.lock().unwrap());
+    }
+
+    /// The same, and whether more come; gives all.
+    pub async fn words(&self, count: usize) -> Vec<Heard> {
+        self.said(count).await;
         self.folded().await;
         tokio::time::sleep(LOOKED).await;
         let said = self.voice.said.lock().unwrap().clone();

@@ -28,15 +28,33 @@ type ByClass = BTreeMap<FieldClass, Map<String, Value>>;
 /// The document of a whole stream, its events in log order.
 pub(crate) fn entry(view: View, dated: &Dated<'_>, events: &[EntryEvent]) -> Document {
     let mut document = dated.document(view);
-    push_events(&mut document, None, events);
-    if let Some(Some(Payload::Entry(newest))) = events.last().map(|event| &event.payload) {
-        document.addressee = newest.addressee();
-    }
+    document.addressee = events.last().map(EntryEvent::addressee).unwrap_or_default();
+    let shown: Vec<_> = events.iter().filter(|event| event.is_for(&document.addressee)).collect();
+    push_events(&mut document, None, shown);
     document
 }
 
+impl EntryEvent {
+    fn addressee(&self) -> String {
+        match &self.payload {
+            Some(Payload::Entry(entry)) => entry.addressee(),
+            _ => String::new(),
+        }
+    }
+
+    /// Whether a document that is for this addressee shows it: what stands in the same stream for another does not become hers. One
+    /// that was erased shows that it was, and nothing else.
+    fn is_for(&self, addressee: &str) -> bool {
+        self.payload.is_none() || self.addressee() == addressee
+    }
+}
+
 /// Adds the events of a stream to a document; of a record of a case, under its reference.
-pub(super) fn push_events(document: &mut Document, record: Option<&str>, events: &[EntryEvent]) {
+pub(super) fn push_events<'a>(
+    document: &mut Document,
+    record: Option<&str>,
+    events: impl IntoIterator<Item = &'a EntryEvent>,
+) {
     for event in events {
         document.from(&event.snapshot.source);
         for (class, mut members) in shown(event) {

@@ -5,6 +5,7 @@ use simpul_proto::{
     catalogue, immigration, justice, nrm,
     prevention::{DeparturePrevented, IndicatorClaim, IndicatorKind, IndicatorReported},
     returns, v1,
+    village::{FamilyNews, FamilyNotified},
 };
 use simpul_types::{FieldClass as F, View};
 
@@ -278,4 +279,32 @@ fn every_type_of_the_catalogue_names_a_view_and_classes_that_there_are() {
             assert!(class.parse::<F>().is_ok(), "{}: class {class}", kind.name());
         }
     }
+}
+
+#[test]
+fn a_document_for_one_agency_does_not_show_what_its_stream_held_for_another() {
+    let notice = |village: &str, news: FamilyNews| {
+        let notified = FamilyNotified {
+            village_agency: village.into(),
+            name: "SITI".into(),
+            news: news.into(),
+            consent_on: "2026-02-01".into(),
+            told_on: "2026-02-03".into(),
+        };
+        entry("kp2mi", "registry-notice/a", "simpul.village.v1.FamilyNotified", &notified)
+    };
+    let mut log = TestLog::new();
+    log.append(&[notice("desa-satu", FamilyNews::NotDeparted)]);
+    log.append(&[notice("desa-satu", FamilyNews::Departed)]);
+    log.append(&[notice("desa-dua", FamilyNews::Returned)]);
+    let (models, handle) = log.start(64);
+    let told = |change: usize| {
+        let document = models.changes(Default::default()).nth(change).unwrap().unwrap().document;
+        let events = document.classes[&F::Reference]["events"].as_array().unwrap();
+        let news = events.iter().map(|event| event["news"].as_str().unwrap().to_owned());
+        (document.addressee.clone(), news.collect::<Vec<_>>().join(" "))
+    };
+    assert_eq!(told(1), ("desa-satu".into(), "NOT_DEPARTED DEPARTED".into()));
+    assert_eq!(told(2), ("desa-dua".into(), "RETURNED".into()));
+    log.stop(handle);
 }
