@@ -218,6 +218,8 @@ async fn documents_of_an_erased_event_leave_the_stream_and_the_last_values_and_p
     feed.cases(10);
     let handle = start(&nats, dir.path(), &feed);
     published(&handle, "kp2mi", 10).await;
+    // What is not out yet would go out as erased, and there would be nothing to purge.
+    published(&handle, "polri", 10).await;
     // Case 2 was told of at positions 2 and 9, the last message for polri; the execution shows to kp2mi alone.
     feed.execute(2);
     published(&handle, "kp2mi", 11).await;
