@@ -53,6 +53,17 @@ pub fn from_status(status: &Status) -> Option<Rejection> {
         .then_some(rejection)
 }
 
+/// Class of a call that failed before there was an answer or a refusal, for its access entry; `None` for those that leave an
+/// entry of their own.
+pub fn failure_class(code: tonic::Code) -> Option<&'static str> {
+    match code {
+        tonic::Code::InvalidArgument => Some("MALFORMED"),
+        tonic::Code::Unavailable => Some("UNAVAILABLE"),
+        tonic::Code::Internal | tonic::Code::DataLoss => Some("FAULT"),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

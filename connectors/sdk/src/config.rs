@@ -63,6 +63,9 @@ pub struct ClientFile {
     /// Public key of the hub's verdicts, hex.
     #[serde(default)]
     pub verdict_key: Option<String>,
+    /// Verifier key of the access log (C2SP vkey): what reports about who looked are checked with.
+    #[serde(default)]
+    pub access_verifier: Option<String>,
     /// Where our pictures come from, `tls://host:port`.
     #[serde(default)]
     pub nats: Option<String>,

@@ -13,7 +13,10 @@
 //! [`AccessLog::record`] lies on the way of every answer, so it does no more than lay out the entry and wait for the
 //! flush, which it shares with all entries that came meanwhile. Where it fails there MUST be no answer.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use bytes::Bytes;
 use prost::Message;
@@ -23,7 +26,10 @@ use simpul_log::{
 use simpul_proto::v1;
 use simpul_types::{Caller, Clock, Position, StreamName, limits};
 
-use crate::quota::Quotas;
+use crate::{
+    quota::Quotas,
+    subjects::{self, Chain, Chains, SubjectId},
+};
 
 /// Bytes of all texts of an entry; a leaf has to stay far below the 65,535 bytes of a tile entry.
 const ENTRY_TEXT_BYTES_MAX: usize = 16_384;
@@ -61,6 +67,8 @@ pub struct AccessDraft {
     pub policies: Vec<String>,
     /// The log's signed checkpoint that the answer reflects, as text; its digest goes into the entry.
     pub checkpoint: Option<String>,
+    /// Whom it concerns: persons, and the identifiers that were asked for whether or not they lead to anybody.
+    pub subjects: Vec<SubjectId>,
     /// What was asked in full; sealed beside the entry. Empty where there is nothing to keep.
     pub parameters: Bytes,
 }
@@ -78,10 +86,17 @@ pub enum AccessError {
 
 /// The access log of a hub.
 pub struct AccessLog {
-    /// `None` once it is closed.
-    appender: Mutex<Option<Appender>>,
+    writer: Mutex<Writer>,
     reader: Reader,
     quotas: Quotas,
+    dir: PathBuf,
+}
+
+/// What an entry's place in the log and in its chains is given by, under one lock.
+struct Writer {
+    /// `None` once it is closed.
+    appender: Option<Appender>,
+    chains: Chains,
 }
 
 impl AccessLog {
@@ -91,6 +106,7 @@ impl AccessLog {
     /// Those of [`simpul_log::open`].
     pub fn open(config: Config, keys: Keys, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
         let now = clock.now();
+        let dir = config.dir.clone();
         let (appender, reader) = simpul_log::open(config, Schema::Access, keys, clock)?;
         // Where an entry of the day is damaged, the rest of it is answered without that many: a quota guards against too much, and
         // stopping the hub for it would be worse.
@@ -99,7 +115,14 @@ impl AccessLog {
             tracing::error!(error, "today's answers could not be counted; quotas begin anew");
             Quotas::default()
         });
-        Ok(Self { appender: Mutex::new(Some(appender)), reader, quotas })
+        // Likewise: an entry that is damaged is a violation that `audit verify` names, with the chains that do not go on behind it.
+        let chains = Chains::load(&dir, &reader).unwrap_or_else(|error| {
+            let error = &error as &dyn std::error::Error;
+            tracing::error!(error, "not every access entry could be read; chains of entries begin anew");
+            Chains::default()
+        });
+        let writer = Mutex::new(Writer { appender: Some(appender), chains });
+        Ok(Self { writer, reader, quotas, dir })
     }
 
     /// Records one access and gives the index of its entry. Durable when it returns (QRY-1).
@@ -109,7 +132,7 @@ impl AccessLog {
     /// # Errors
     /// [`AccessError`]; the caller MUST NOT answer then.
     pub async fn record(&self, draft: AccessDraft) -> Result<u64, AccessError> {
-        let ticket = self.enqueue(into_log_draft(draft)?)?;
+        let ticket = self.enqueue(draft)?;
         let index = ticket.leaf_index().get();
         // Whoever waits first for a flush drives it: let those who are ready enqueue before, so that one covers them all.
         tokio::task::yield_now().await;
@@ -117,9 +140,29 @@ impl AccessLog {
         Ok(index)
     }
 
-    fn enqueue(&self, draft: Draft) -> Result<simpul_log::Ticket, AccessError> {
-        let mut appender = self.appender.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(appender.as_mut().ok_or(AppendError::Closed)?.enqueue(draft)?)
+    fn enqueue(&self, mut draft: AccessDraft) -> Result<simpul_log::Ticket, AccessError> {
+        let subjects = subjects::of_entry(std::mem::take(&mut draft.subjects));
+        let checkpoint_digest = checked(&draft)?;
+        let mut writer = self.writer();
+        let Writer { appender, chains } = &mut *writer;
+        let appender = appender.as_mut().ok_or(AppendError::Closed)?;
+        let links = chains.links(&subjects);
+        let ticket = appender.enqueue(into_log_draft(draft, checkpoint_digest, links))?;
+        chains.note(ticket.leaf_index().get(), &subjects);
+        if chains.is_due() {
+            let (dir, reader) = (self.dir.clone(), self.reader.clone());
+            std::thread::spawn(move || subjects::snapshot(dir, reader));
+        }
+        Ok(ticket)
+    }
+
+    /// The newest entry about a subject, which may still be on its way to the disk.
+    pub fn chain(&self, subject: &SubjectId) -> Option<Chain> {
+        self.writer().chains.head(subject)
+    }
+
+    fn writer(&self) -> MutexGuard<'_, Writer> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Answers that agreements still allow today.
@@ -134,9 +177,10 @@ impl AccessLog {
 
     /// Waits for what is in flight and stops the writer; later records are refused. Blocking; the second call does nothing.
     pub fn close(&self) {
-        let appender = self.appender.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(appender) = appender {
+        let mut writer = self.writer();
+        if let Some(appender) = writer.appender.take() {
             appender.close();
+            writer.chains.save_if_much(&self.dir, &self.reader);
         }
     }
 }
@@ -153,7 +197,8 @@ fn stream_of(caller: Option<&Caller>) -> StreamName {
     stream_text(agency).parse().expect("an agency code is a valid stream reference")
 }
 
-fn into_log_draft(draft: AccessDraft) -> Result<Draft, AccessError> {
+/// Checks the sizes; gives the digest of the checkpoint.
+fn checked(draft: &AccessDraft) -> Result<Bytes, AccessError> {
     let text_bytes = [&draft.official, &draft.purpose, &draft.case_ref, &draft.subject_ref, &draft.answer]
         .into_iter()
         .chain(&draft.disclosed)
@@ -163,7 +208,13 @@ fn into_log_draft(draft: AccessDraft) -> Result<Draft, AccessError> {
     if text_bytes > ENTRY_TEXT_BYTES_MAX || draft.parameters.len() > PARAMETERS_BYTES_MAX {
         return Err(AccessError::Oversized);
     }
-    let AccessDraft { caller, parameters, checkpoint, .. } = &draft;
+    Ok(draft.checkpoint.as_ref().map_or_else(Bytes::new, |checkpoint| {
+        Bytes::copy_from_slice(&simpul_signing::sha256(&[checkpoint.as_bytes()]))
+    }))
+}
+
+fn into_log_draft(draft: AccessDraft, checkpoint_digest: Bytes, links: Vec<v1::SubjectLink>) -> Draft {
+    let AccessDraft { caller, parameters, .. } = &draft;
     let salt = if parameters.is_empty() { Bytes::new() } else { Bytes::from_static(&NO_SALT) };
     let record = RecordDraft {
         event_id: None,
@@ -172,14 +223,16 @@ fn into_log_draft(draft: AccessDraft) -> Result<Draft, AccessError> {
         salt,
         payload: parameters.clone(),
     };
-    let checkpoint_digest = checkpoint.as_ref().map_or_else(Bytes::new, |checkpoint| {
-        Bytes::copy_from_slice(&simpul_signing::sha256(&[checkpoint.as_bytes()]))
-    });
-    let leaf = Box::new(move |assigned: &Assigned| to_entry(draft, checkpoint_digest, assigned));
-    Ok(Draft { submission_id: None, chain: None, records: vec![record], leaf })
+    let leaf = Box::new(move |assigned: &Assigned| to_entry(draft, checkpoint_digest, links, assigned));
+    Draft { submission_id: None, chain: None, records: vec![record], leaf }
 }
 
-fn to_entry(draft: AccessDraft, checkpoint_digest: Bytes, assigned: &Assigned) -> Bytes {
+fn to_entry(
+    draft: AccessDraft,
+    checkpoint_digest: Bytes,
+    links: Vec<v1::SubjectLink>,
+    assigned: &Assigned,
+) -> Bytes {
     let (agency, client, certificate) = draft.caller.map_or_else(Default::default, |caller| {
         let Caller { sender, certificate } = caller;
         (sender.agency.into(), sender.connector.into(), certificate.as_ref().to_owned())
@@ -202,6 +255,7 @@ fn to_entry(draft: AccessDraft, checkpoint_digest: Bytes, assigned: &Assigned) -
         policies: draft.policies,
         checkpoint_digest,
         sealed_digest: Bytes::copy_from_slice(&assigned.sealed_root),
+        links,
     };
     entry.encode_to_vec().into()
 }

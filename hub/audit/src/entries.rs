@@ -4,7 +4,7 @@ use bytes::Bytes;
 use prost::Message;
 use simpul_log::{ReadError, Reader, Scan, StoredLeaf};
 use simpul_proto::v1;
-use simpul_types::{AgencyCode, Position};
+use simpul_types::{AgencyCode, LeafIndex, Position};
 
 /// Which entries are wanted; the default is all.
 #[derive(Clone, Debug, Default)]
@@ -78,6 +78,27 @@ impl Iterator for Entries {
             }
         }
     }
+}
+
+/// Index of the first entry that may be as young as that: entries stand in the order of their flushes, so their times go back
+/// by less than a minute.
+pub(crate) fn first_since(reader: &Reader, since_us: i64) -> Result<u64, EntryError> {
+    const SLACK_US: i64 = 60_000_000;
+    let at = |index: u64| -> Result<i64, EntryError> {
+        let leaf = reader.leaf(LeafIndex::new(index))?;
+        let entry: v1::AccessEntry = decode(&leaf.bytes).ok_or(EntryError::Decode(index))?;
+        Ok(entry.at_us)
+    };
+    let (mut low, mut high) = (0, reader.head().size.get());
+    while low < high {
+        let middle = low + (high - low) / 2;
+        if at(middle)? < since_us - SLACK_US {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    Ok(low)
 }
 
 /// An entry of a version this hub knows.

@@ -10,10 +10,9 @@ use std::{
 };
 
 use simpul_log::Reader;
-use simpul_proto::v1;
-use simpul_types::{LeafIndex, Timestamp, grounds};
+use simpul_types::{Timestamp, grounds};
 
-use crate::entries::{EntryError, EntryFilter, decode, entries};
+use crate::entries::{EntryError, EntryFilter, entries, first_since};
 
 /// Class of a refusal for a quota that is used up.
 pub const QUOTA_EXCEEDED: &str = "QUOTA_EXCEEDED";
@@ -97,27 +96,6 @@ pub fn counts(answer: &str) -> bool {
 
 fn day(at: Timestamp) -> i64 {
     at.as_us().div_euclid(US_A_DAY)
-}
-
-/// Index of the first entry that may be as young as that: entries stand in the order of their flushes, so their times go back
-/// by less than a minute.
-fn first_since(reader: &Reader, since_us: i64) -> Result<u64, EntryError> {
-    const SLACK_US: i64 = 60_000_000;
-    let at = |index: u64| -> Result<i64, EntryError> {
-        let leaf = reader.leaf(LeafIndex::new(index))?;
-        let entry: v1::AccessEntry = decode(&leaf.bytes).ok_or(EntryError::Decode(index))?;
-        Ok(entry.at_us)
-    };
-    let (mut low, mut high) = (0, reader.head().size.get());
-    while low < high {
-        let middle = low + (high - low) / 2;
-        if at(middle)? < since_us - SLACK_US {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    Ok(low)
 }
 
 #[cfg(test)]

@@ -9,6 +9,8 @@ use serde_json::{Map, Value};
 use simpul_proto::catalogue;
 use simpul_types::{AgencyCode, FieldClass, Position, View};
 
+use crate::{key, read::PersonId, row::Snapshot};
+
 /// One document. Holds personal data: no `Debug`.
 #[derive(Clone, PartialEq)]
 pub struct Document {
@@ -22,6 +24,8 @@ pub struct Document {
     pub addressee: String,
     /// The agencies whose events it shows; agreements are with them.
     pub providers: BTreeSet<AgencyCode>,
+    /// Whom it concerns: the persons of the records that it shows.
+    pub persons: BTreeSet<PersonId>,
     /// One JSON object per field class that has content.
     pub classes: BTreeMap<FieldClass, Value>,
 }
@@ -58,14 +62,16 @@ impl Document {
             position,
             addressee: String::new(),
             providers: BTreeSet::new(),
+            persons: BTreeSet::new(),
             classes: BTreeMap::new(),
         }
     }
 
-    /// Notes whose event it shows.
-    pub(crate) fn from(&mut self, source: &str) {
+    /// Notes whose event it shows, and whom that concerns.
+    pub(crate) fn from(&mut self, snapshot: &Snapshot) {
         // A source is the code of the agency that admission knew.
-        self.providers.extend(source.parse::<AgencyCode>());
+        self.providers.extend(snapshot.source.parse::<AgencyCode>());
+        self.persons.extend(key::unpack(&snapshot.persons).map(PersonId));
     }
 
     /// Sets a member of a class; what is empty is left out.

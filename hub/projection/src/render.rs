@@ -34,7 +34,7 @@ impl Dated<'_> {
     /// A document with what every view of one record says of itself.
     fn document(&self, view: View) -> Document {
         let mut document = Document::new(view, self.reference.clone(), self.snapshot.at());
-        document.from(&self.snapshot.source);
+        document.from(self.snapshot);
         for (name, value) in provenance(self.snapshot, self.history) {
             document.set(FieldClass::Reference, &name, value);
         }

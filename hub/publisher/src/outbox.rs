@@ -239,6 +239,25 @@ impl Outbox {
         Ok(messages)
     }
 
+    /// Sequence of the agency's first message about what stands at a position or behind it; one more than its last where there is
+    /// none. Blocking I/O.
+    ///
+    /// # Errors
+    /// [`OutboxError`].
+    pub fn first_at(&self, agency: &AgencyCode, position: Position) -> Result<u64, OutboxError> {
+        let (mut low, mut high) = (1, self.last_sequence(agency) + 1);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            let entry = self.entries(agency, middle, 1)?;
+            if entry.first().is_some_and(|entry| entry.key.position < position.get()) {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        Ok(low)
+    }
+
     /// Fires after every batch that was derived; holds the next change to come.
     pub fn subscribe(&self) -> watch::Receiver<ChangeKey> {
         self.0.derived.subscribe()

@@ -7,6 +7,8 @@ pub const SUBMISSION_TYPE: &str = "application/vnd.simpul.submission.v1+protobuf
 pub const VERDICT_TYPE: &str = "application/vnd.simpul.verdict.v1+protobuf";
 /// What the hub signs beside a verdict, short enough for a QR code on paper.
 pub const CERTIFICATE_TYPE: &str = "application/vnd.simpul.certificate.v1+protobuf";
+/// What the hub signs about everybody who looked at a person.
+pub const SUBJECT_REPORT_TYPE: &str = "application/vnd.simpul.subject-report.v1+protobuf";
 
 /// DSSE v1 `PAE(type, payload)`; lengths are decimal counts of bytes.
 pub fn pae(payload_type: &str, payload: &[u8]) -> Vec<u8> {

@@ -22,7 +22,7 @@ mod state;
 mod text;
 
 pub use digest::{Sha256, commitment, random, sha256};
-pub use dsse::{CERTIFICATE_TYPE, SUBMISSION_TYPE, VERDICT_TYPE, pae};
+pub use dsse::{CERTIFICATE_TYPE, SUBJECT_REPORT_TYPE, SUBMISSION_TYPE, VERDICT_TYPE, pae};
 pub use key::{BadSignature, SigningKey, VerifyingKey, key_id};
 pub use master::{IndexKey, MasterKey};
 pub use state::StateSealer;

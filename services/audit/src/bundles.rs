@@ -1,9 +1,13 @@
 //! Evidence bundles: what an oversight body takes to where no hub is.
 
-use std::{collections::BTreeSet, error::Error};
+use std::collections::BTreeSet;
 
+use bytes::Bytes;
 use futures_util::stream;
-use simpul_audit::bundle::{self, BundleError, BundleSource, make_bundle};
+use simpul_audit::{
+    EVERYBODY,
+    bundle::{self, BundleError, BundleSource, make_bundle},
+};
 use simpul_log::Reader;
 use simpul_policy::{AUTHORITY_AGENCY, AUTHORITY_CONNECTOR, Action, Directory};
 use simpul_proto::v1::{self, evidence_bundle, get_bundle_request};
@@ -14,6 +18,7 @@ use crate::{
     Answers, AuditEdge,
     gate::Answered,
     proofs::LOG,
+    records,
     replay::{Opened, classes_of},
     status,
 };
@@ -22,23 +27,6 @@ use crate::{
 const CHUNK_BYTES: usize = 256 << 10;
 /// Bytes of a case's reference.
 const CASE_REF_BYTES_MAX: usize = 128;
-
-/// Which events belong to a case; the read models know.
-pub trait Cases: Send + Sync {
-    /// The events of a case by its reference, or of the case that holds a report; `None` where there is none. Blocking.
-    ///
-    /// # Errors
-    /// Where the read models could not be read.
-    fn events_of(&self, reference: &str) -> Result<Option<CaseEvents>, Box<dyn Error + Send + Sync>>;
-}
-
-/// A case and its events.
-pub struct CaseEvents {
-    /// The agencies' own reference, or the case's opaque one; never a report's number.
-    pub case_ref: String,
-    /// In the order of the log.
-    pub positions: Vec<Position>,
-}
 
 /// What was asked for, its form checked.
 enum Wanted {
@@ -70,10 +58,15 @@ pub(crate) async fn bundle(
     let made = tokio::task::spawn_blocking(move || -> Result<_, Status> {
         let Some(found) = find(&worker, wanted)? else { return Ok(None) };
         let bundle = make(&worker, &directory, &found, &agency, &opened)?;
-        Ok(Some((found, bundle)))
+        // Whoever is shown events, sealed or not, looked at those whom they concern.
+        let subjects = match &worker.records {
+            Some(records) => records.concerned(&found.positions).map_err(|error| records::unread(&*error))?,
+            None => vec![EVERYBODY],
+        };
+        Ok(Some((found, bundle, subjects)))
     });
     let end = edge.reader.head().end;
-    let (found, mut bundle) = match made.await.map_err(status::of_join)? {
+    let (found, mut bundle, subjects) = match made.await.map_err(status::of_join)? {
         Ok(Some(made)) => made,
         Ok(None) => {
             edge.gate.record(&visit, &decision, Answered::plain("NO_RECORD", end)).await?;
@@ -92,14 +85,17 @@ pub(crate) async fn bundle(
     }
     let classes: BTreeSet<_> = disclosed.iter().flat_map(|event_type| classes_of(event_type)).collect();
     let disclosed = classes.into_iter().copied().collect();
-    let answered = Answered { class: "BUNDLE", disclosed, position: end, case_ref: found.case_ref };
+    let answered = Answered { class: "BUNDLE", disclosed, position: end, case_ref: found.case_ref, subjects };
     bundle.access_entry = edge.gate.record(&visit, &decision, answered).await?;
-    let file = bundle::encode(&bundle);
-    let chunks = (0..file.len().div_ceil(CHUNK_BYTES)).map(move |number| {
+    Ok(Response::new(Box::pin(stream::iter(chunks(bundle::encode(&bundle))))))
+}
+
+/// A file in pieces.
+pub(crate) fn chunks(file: Bytes) -> impl Iterator<Item = Result<v1::BundlePart, Status>> {
+    (0..file.len().div_ceil(CHUNK_BYTES)).map(move |number| {
         let from = number * CHUNK_BYTES;
         Ok(v1::BundlePart { chunk: file.slice(from..file.len().min(from + CHUNK_BYTES)) })
-    });
-    Ok(Response::new(Box::pin(stream::iter(chunks))))
+    })
 }
 
 fn wanted(asked: &v1::GetBundleRequest) -> Result<Wanted, Status> {
@@ -146,12 +142,7 @@ fn find(edge: &AuditEdge, wanted: Wanted) -> Result<Option<Found>, Status> {
             (!found.positions.is_empty()).then_some(found)
         }
         Wanted::Case(reference) => {
-            let cases = edge.cases.as_ref();
-            let cases = cases.ok_or_else(|| Status::unavailable("this hub keeps no read models of cases"))?;
-            let case = cases.events_of(&reference).map_err(|error| {
-                tracing::error!(error = &*error as &dyn Error, "the read models could not be read");
-                Status::internal("the read models could not be read")
-            })?;
+            let case = edge.records()?.events_of(&reference).map_err(|error| records::unread(&*error))?;
             case.map(|case| Found {
                 subject: S::CaseRef(case.case_ref.clone()),
                 positions: case.positions,
@@ -216,8 +207,6 @@ fn disclosed(bundle: &v1::EvidenceBundle) -> BTreeSet<String> {
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
-
     use super::*;
 
     #[test]

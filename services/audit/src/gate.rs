@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use prost::Message;
-use simpul_audit::{AccessDraft, AccessLog, QUOTA_EXCEEDED, quota};
+use simpul_audit::{AccessDraft, AccessLog, QUOTA_EXCEEDED, SubjectId, quota};
 use simpul_log::Reader;
 use simpul_policy::{Action, Ask, Decision, Directory};
 use simpul_types::{AgencyCode, Caller, Clock, FieldClass, Position, Purpose, Timestamp};
@@ -42,12 +42,14 @@ pub(crate) struct Answered {
     pub(crate) position: Position,
     /// The agencies' reference of the case that was asked for; empty where none.
     pub(crate) case_ref: String,
+    /// Whom it concerns.
+    pub(crate) subjects: Vec<SubjectId>,
 }
 
 impl Answered {
     /// An answer that discloses nothing about persons.
     pub(crate) fn plain(class: &'static str, position: Position) -> Self {
-        Self { class, disclosed: Vec::new(), position, case_ref: String::new() }
+        Self { class, disclosed: Vec::new(), position, case_ref: String::new(), subjects: Vec::new() }
     }
 }
 
@@ -59,6 +61,10 @@ impl Gate {
         clock: Arc<dyn Clock>,
     ) -> Self {
         Self { reader, access, directory, clock }
+    }
+
+    pub(crate) fn access(&self) -> &AccessLog {
+        &self.access
     }
 
     pub(crate) fn access_reader(&self) -> &Reader {
@@ -154,6 +160,7 @@ impl Gate {
             directory_position: decision.directory_position,
             policies: decision.grounds(),
             checkpoint: Some(self.reader.head().checkpoint.clone()),
+            subjects: answered.subjects,
             parameters: visit.parameters.clone().into(),
             ..AccessDraft::default()
         };
@@ -165,6 +172,10 @@ impl Gate {
 impl Visit {
     pub(crate) fn agency(&self) -> &str {
         self.caller.sender.agency.as_str()
+    }
+
+    pub(crate) fn at(&self) -> Timestamp {
+        self.at
     }
 
     pub(crate) fn agency_code(&self) -> &AgencyCode {

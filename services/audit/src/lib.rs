@@ -3,14 +3,17 @@
 //! Every call goes the same way (QRY-1): read the caller from the connection, ask policy, look it up, leave a durable entry
 //! in the access log, answer. A refusal leaves its entry too. Nothing is decided here but that order; `gate.rs` keeps it.
 
+mod breach;
 mod bundles;
 mod erasures;
 mod gate;
 mod hub_status;
 mod listing;
 mod proofs;
+mod records;
 mod replay;
 mod status;
+mod subject;
 
 use std::{pin::Pin, sync::Arc};
 
@@ -20,10 +23,11 @@ use simpul_audit::{AccessLog, Published};
 use simpul_log::Reader;
 use simpul_policy::Directory;
 use simpul_proto::v1::{self, audit_service_server::AuditService};
+use simpul_signing::SigningKey;
 use simpul_types::Clock;
 use tonic::{Request, Response, Status};
 
-pub use bundles::{CaseEvents, Cases};
+pub use records::{CaseEvents, PublishedTo, Records, RecordsError, SubjectError};
 pub use v1::{audit_service_server::AuditServiceServer, hub_service_server::HubServiceServer};
 
 use gate::Gate;
@@ -37,7 +41,8 @@ pub struct AuditEdge {
     reader: Reader,
     gate: Gate,
     published: Option<Published>,
-    cases: Option<Arc<dyn Cases>>,
+    records: Option<Arc<dyn Records>>,
+    signs: Option<Arc<SigningKey>>,
 }
 
 impl AuditEdge {
@@ -49,7 +54,7 @@ impl AuditEdge {
         clock: Arc<dyn Clock>,
     ) -> Self {
         let gate = Gate::new(reader.clone(), access, directory, clock);
-        Self { reader, gate, published: None, cases: None }
+        Self { reader, gate, published: None, records: None, signs: None }
     }
 
     /// Shows the published checkpoint, with its cosignatures, in place of the newest where it covers what is asked for.
@@ -58,10 +63,19 @@ impl AuditEdge {
         self
     }
 
-    /// Gives out bundles of cases too.
-    pub fn with_cases(mut self, cases: Arc<dyn Cases>) -> Self {
-        self.cases = Some(cases);
+    /// Knows cases and persons too: gives out bundles of cases, and reports about persons, which it signs.
+    pub fn with_records(mut self, records: Arc<dyn Records>, signs: Arc<SigningKey>) -> Self {
+        (self.records, self.signs) = (Some(records), Some(signs));
         self
+    }
+
+    fn records(&self) -> Result<&dyn Records, Status> {
+        let missing = || Status::unavailable("this hub keeps no read models of cases and persons");
+        self.records.as_deref().ok_or_else(missing)
+    }
+
+    fn signing_key(&self) -> Result<Arc<SigningKey>, Status> {
+        self.signs.clone().ok_or_else(|| Status::unavailable("this hub has no key to sign reports with"))
     }
 
     /// The published checkpoint and its size, else the newest.
@@ -89,6 +103,7 @@ impl AuditService for AuditEdge {
     type ReplayStream = Answers<v1::ReplayLeaf>;
     type ListAccessStream = Answers<v1::AccessRecord>;
     type GetBundleStream = Answers<v1::BundlePart>;
+    type GetSubjectReportStream = Answers<v1::BundlePart>;
 
     async fn get_checkpoint(
         &self,
@@ -137,5 +152,19 @@ impl AuditService for AuditEdge {
         request: Request<v1::ListErasuresRequest>,
     ) -> Result<Response<v1::ListErasuresResponse>, Status> {
         erasures::list(self, request).await
+    }
+
+    async fn get_subject_report(
+        &self,
+        request: Request<v1::GetSubjectReportRequest>,
+    ) -> Result<Response<Self::GetSubjectReportStream>, Status> {
+        subject::report(self, request).await
+    }
+
+    async fn get_breach_report(
+        &self,
+        request: Request<v1::GetBreachReportRequest>,
+    ) -> Result<Response<v1::BreachReport>, Status> {
+        breach::report(self, request).await
     }
 }

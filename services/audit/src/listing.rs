@@ -9,7 +9,7 @@ use tonic::{Request, Response, Status};
 use crate::{Answers, AuditEdge, gate::Answered, replay::flatten, status};
 
 /// Resource of the access log in policies.
-const ACCESS_LOG: &str = "access_log";
+pub(crate) const ACCESS_LOG: &str = "access_log";
 
 /// Records sent at once.
 const BATCH_RECORDS: usize = 256;

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt, stream};
 use prost::Message;
+use simpul_audit::EVERYBODY;
 use simpul_log::{ReadError, Reader, StoredEvent, StoredLeaf};
 use simpul_policy::Action;
 use simpul_proto::{catalogue::EVENT_TYPES, v1};
@@ -56,8 +57,10 @@ pub(crate) async fn replay(
     let mut record = decision.clone();
     record.policies.extend(opened.policies.iter().cloned());
     record.quotas.extend(opened.quotas.clone());
-    let answered =
-        Answered { class: "REPLAY", disclosed: opened.disclosed(), position: until, case_ref: String::new() };
+    // What is opened may be about anybody on record; what stays sealed shows nobody.
+    let disclosed = opened.disclosed();
+    let subjects = if disclosed.is_empty() { Vec::new() } else { vec![EVERYBODY] };
+    let answered = Answered { disclosed, subjects, ..Answered::plain("REPLAY", until) };
     edge.gate.record(&visit, &record, answered).await?;
 
     let (frames, receiver) = mpsc::channel(FRAMES_AHEAD_MAX);

@@ -5,25 +5,31 @@
 #[path = "../../../hub/audit/tests/support/mod.rs"]
 mod support;
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use arc_swap::ArcSwap;
 use futures_util::StreamExt;
 use prost::Message;
 use simpul_audit::{
-    EntryFilter, ReplayCounter, TrustedKeys,
+    EntryFilter, ReplayCounter, SubjectId, TrustedKeys,
     bundle::{BundleReport, verify_bundle},
     entries,
+    subject_report::verify_report,
 };
-use simpul_audit_service::{Answers, AuditEdge, CaseEvents, Cases};
+use simpul_audit_service::{
+    Answers, AuditEdge, CaseEvents, PublishedTo, Records, RecordsError, SubjectError,
+};
 use simpul_policy::{Directory, FIRST_MATRIX, Word};
 use simpul_proto::{
     directory,
-    v1::{self, audit_service_server::AuditService, get_bundle_request::Subject},
+    v1::{
+        self, audit_service_server::AuditService, check_request, get_bundle_request::Subject,
+        get_subject_report_request,
+    },
 };
 use simpul_signing::SigningKey;
 use simpul_tlog::{policy::Policy, proof};
-use simpul_types::{Digest, Header, IdSource, Position, clock::System};
+use simpul_types::{Digest, Header, IdSource, Position, Timestamp, clock::System};
 use support::{Fact, Folder};
 use tempfile::TempDir;
 use tonic::{Code, Request, Status};
@@ -310,24 +316,45 @@ async fn what_is_malformed_is_refused_naming_the_field() {
 
 struct OneCase;
 
-impl Cases for OneCase {
-    fn events_of(
-        &self,
-        reference: &str,
-    ) -> Result<Option<CaseEvents>, Box<dyn std::error::Error + Send + Sync>> {
+impl Records for OneCase {
+    fn events_of(&self, reference: &str) -> Result<Option<CaseEvents>, RecordsError> {
         let positions = vec![Position::new(1), Position::new(5)];
         Ok((reference == "CASE-1").then(|| CaseEvents { case_ref: "CASE-1".into(), positions }))
     }
+
+    fn concerned(&self, positions: &[Position]) -> Result<Vec<SubjectId>, RecordsError> {
+        Ok(if positions.contains(&Position::new(5)) { vec![ALMA] } else { Vec::new() })
+    }
+
+    fn subjects_of(&self, subject: &check_request::Subject) -> Result<BTreeSet<SubjectId>, SubjectError> {
+        match subject {
+            check_request::Subject::Nik(nik) if nik.len() == 16 => Ok(BTreeSet::from([ALMA])),
+            _ => Err(SubjectError::Malformed { field: "nik", rule: "16 digits" }),
+        }
+    }
+
+    fn published(&self, _: Timestamp, _: Timestamp) -> Result<Vec<PublishedTo>, RecordsError> {
+        let agency = "polri".parse().unwrap();
+        Ok(vec![PublishedTo { agency, first_sequence: 3, last_sequence: 9 }])
+    }
 }
 
+/// Whom position 5 concerns.
+const ALMA: SubjectId = [1; 16];
+
 impl Hub {
+    fn with_records(&self) -> AuditEdge {
+        let key = Arc::new(SigningKey::from_seed(&[9; 32]).unwrap());
+        self.edge.clone().with_records(Arc::new(OneCase), key)
+    }
+
     async fn bundle(&self, agency: &str, subject: Subject) -> Result<BundleReport, Status> {
         let request = v1::GetBundleRequest {
             subject: Some(subject),
             purpose: "OVERSIGHT".into(),
             official: "auditor-3".into(),
         };
-        let edge = self.edge.clone().with_cases(Arc::new(OneCase));
+        let edge = self.with_records();
         let parts = collect(edge.get_bundle(by(agency, request)).await?.into_inner()).await;
         let file: Vec<u8> = parts.iter().flat_map(|part| part.chunk.to_vec()).collect();
         let policy = Policy::of_log(self.folder.reader.verifier());
@@ -408,4 +435,69 @@ async fn a_bundle_discloses_what_policy_opens_and_says_so_on_the_record() {
     assert_eq!(entry.policies, ["oversight-replays", "test-opens-licences"]);
     let sealed = Hub::new("").await.bundle("ombudsman", Subject::Position(3)).await.unwrap();
     assert!(sealed.ok && !sealed.events[0].disclosed);
+}
+
+#[tokio::test]
+async fn qry_2_a_subject_report_holds_its_own_entry_and_is_gated() {
+    let hub = Hub::new("").await;
+    let edge = hub.with_records();
+    let asked = |nik: &str| v1::GetSubjectReportRequest {
+        subject: Some(get_subject_report_request::Subject::Nik(nik.into())),
+        purpose: "OVERSIGHT".into(),
+        official: "auditor-3".into(),
+        since_us: 0,
+    };
+    let nik = "3201015206750001";
+    hub.bundle("ombudsman", Subject::Position(5)).await.unwrap();
+    hub.bundle("ombudsman", Subject::Position(4)).await.unwrap();
+    let refused = edge.get_subject_report(by("polri", asked(nik))).await.map(|_| ()).unwrap_err();
+    assert_eq!(refused.code(), Code::PermissionDenied);
+    let malformed = edge.get_subject_report(by("ombudsman", asked("12"))).await.map(|_| ()).unwrap_err();
+    assert_eq!((malformed.code(), malformed.message()), (Code::InvalidArgument, "nik: must be 16 digits"));
+
+    let parts =
+        collect(edge.get_subject_report(by("ombudsman", asked(nik))).await.unwrap().into_inner()).await;
+    let file: Vec<u8> = parts.iter().flat_map(|part| part.chunk.to_vec()).collect();
+    let key = SigningKey::from_seed(&[9; 32]).unwrap().verifying_key();
+    let report = verify_report(&file.into(), &hub.folder.access.reader().verifier(), Some(&key)).unwrap();
+    assert!(report.ok, "{:?}", report.violations);
+    let looks: Vec<_> = report.looks.iter().map(|look| (look.index, look.action.as_str())).collect();
+    assert_eq!(looks, [(0, "audit.bundle"), (4, "audit.subject_report")]);
+    assert_eq!(
+        hub.entries()[2..],
+        [
+            entry("polri", "audit.subject_report", "DENIED"),
+            entry("ombudsman", "audit.subject_report", "MALFORMED"),
+            entry("ombudsman", "audit.subject_report", "SUBJECT_REPORT"),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_breach_report_counts_answers_and_messages_and_is_gated() {
+    let hub = Hub::new("").await;
+    let edge = hub.with_records();
+    hub.bundle("ombudsman", Subject::Position(5)).await.unwrap();
+    let asked = v1::GetBreachReportRequest {
+        since_us: 1,
+        until_us: i64::MAX,
+        purpose: "OVERSIGHT".into(),
+        official: "auditor-3".into(),
+        ..Default::default()
+    };
+    let refused = edge.get_breach_report(by("polri", asked.clone())).await.map(|_| ()).unwrap_err();
+    assert_eq!(refused.code(), Code::PermissionDenied);
+    let report = edge.get_breach_report(by("ombudsman", asked.clone())).await.unwrap().into_inner();
+    // The bundle disclosed no payload; the refusal nothing at all.
+    assert_eq!((report.entries, report.received.len(), report.access_entry), (2, 0, 2));
+    let published: Vec<_> = report.published.iter().map(|one| (one.agency.as_str(), one.messages)).collect();
+    assert_eq!(published, [("polri", 7)]);
+    let again = edge.get_breach_report(by("ombudsman", asked.clone())).await.unwrap().into_inner();
+    let received: Vec<_> = again.received.iter().map(|one| (one.action.as_str(), one.answers)).collect();
+    assert_eq!(received, [("audit.breach_report", 1)]);
+    let other = v1::GetBreachReportRequest { agency: "kp2mi".into(), ..asked.clone() };
+    assert!(edge.get_breach_report(by("ombudsman", other)).await.unwrap().into_inner().published.is_empty());
+    let backward = v1::GetBreachReportRequest { until_us: 1, ..asked };
+    let refused = edge.get_breach_report(by("ombudsman", backward)).await.map(|_| ()).unwrap_err();
+    assert_eq!(refused.message(), "until_us: must be later than since_us");
 }

@@ -1,6 +1,7 @@
 //! `simpul audit`: what oversight bodies need to prove that nothing was altered, dropped or reordered, and who looked.
 
 mod access;
+mod breach;
 mod bundle;
 mod checkpoint;
 mod compare;
@@ -8,6 +9,7 @@ mod event;
 mod proof;
 mod repair;
 mod replay;
+mod subject_report;
 mod tiles;
 mod verify;
 mod witness;
@@ -30,6 +32,10 @@ pub enum Command {
     Replay(replay::Replay),
     /// Who looked at what, when and why
     Access(access::Access),
+    /// Everybody who looked at one person, with the proof that nobody is left out
+    SubjectReport(subject_report::SubjectReport),
+    /// Who received what in a time, for the notice after a breach
+    BreachReport(breach::BreachReport),
     /// The newest signed checkpoint
     Checkpoint(checkpoint::Show),
     /// Keep the evidence of an event, a stream or a case as one file that can be checked with no hub
@@ -59,6 +65,8 @@ pub async fn run(
         Command::Tiles(command) => tiles::run(&command, json, out)?,
         Command::Replay(command) => return replay::run(command, connection, json, out).await,
         Command::Access(command) => access::run(command, connection, json, out).await?,
+        Command::SubjectReport(command) => subject_report::run(command, connection, json, out).await?,
+        Command::BreachReport(command) => breach::run(command, connection, json, out).await?,
         Command::Checkpoint(command) => return checkpoint::run(command, connection, json, out).await,
         Command::Proof(command) => proof::run(command, connection, json, out).await?,
     }

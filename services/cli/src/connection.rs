@@ -94,6 +94,17 @@ pub fn required_log_key(file: &ClientFile) -> anyhow::Result<NoteVerifier> {
     log_key(file)?.context("no key of the log: set hub.log_verifier in client.toml")
 }
 
+/// The access log's key: the one given, or else the configured one.
+///
+/// # Errors
+/// Where there is none, or it is not a verifier key.
+pub fn access_key(file: &ClientFile, given: Option<&str>) -> anyhow::Result<NoteVerifier> {
+    let key = given.or(file.access_verifier.as_deref());
+    trust::log_key(
+        key.context("no key of the access log: give --access-key or set access_verifier in client.toml")?,
+    )
+}
+
 /// The verdict key: the one given, or else the configured one.
 ///
 /// # Errors

@@ -21,6 +21,7 @@ mod screening;
 mod shelter;
 mod statistic;
 mod status;
+mod subject;
 mod submit;
 mod trust;
 mod watch;

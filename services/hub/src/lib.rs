@@ -11,6 +11,7 @@ mod hub;
 mod material;
 mod own_words;
 mod producer;
+mod records;
 mod services;
 mod sights;
 mod tiles;

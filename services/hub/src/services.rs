@@ -1,11 +1,10 @@
 //! The gRPC services on one router: transport limits, health, reflection.
 
-use std::{error::Error, io, sync::Arc, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use simpul_admission::Admission;
 use simpul_audit::{AccessLog, Published};
-use simpul_audit_service::{CaseEvents, Cases};
 use simpul_legality::RuleBook;
 use simpul_log::Reader;
 use simpul_projection::ReadModels;
@@ -20,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
 use tonic_health::{ServingStatus, server::HealthReporter};
 
-use crate::connection::Connection;
+use crate::{connection::Connection, records::RecordsOf};
 
 /// Every service that health knows by name; the empty name stands for the whole hub.
 pub(crate) const NAMES: &[&str] = &[
@@ -61,18 +60,6 @@ pub(crate) struct Backends {
     pub(crate) published: Published,
 }
 
-/// Which events belong to a case, for evidence bundles.
-struct CasesOf(ReadModels);
-
-impl Cases for CasesOf {
-    fn events_of(&self, reference: &str) -> Result<Option<CaseEvents>, Box<dyn Error + Send + Sync>> {
-        let Some(case) = self.0.case(reference)? else { return Ok(None) };
-        let positions = self.0.case_events(reference)?.unwrap_or_default();
-        let case_ref = case.case_ref.unwrap_or(case.reference);
-        Ok((!positions.is_empty()).then_some(CaseEvents { case_ref, positions }))
-    }
-}
-
 /// Services that are being served.
 pub(crate) struct Serving {
     pub(crate) task: JoinHandle<()>,
@@ -96,13 +83,13 @@ pub(crate) async fn serve(
 ) -> anyhow::Result<Serving> {
     let Backends { admission, access, reader, read_models, outbox, verdict, clock, published } = backends;
     let directory = admission.directory();
-    let cases = Arc::new(CasesOf(read_models.clone()));
+    let records = Arc::new(RecordsOf::new(read_models.clone(), outbox.clone()));
     let legality = simpul_legality_service::Service::new(simpul_legality_service::Parts {
         read_models: read_models.clone(),
         access: access.clone(),
         directory: directory.clone(),
         rules: Arc::new(RuleBook::builtin()),
-        key: verdict,
+        key: verdict.clone(),
         clock: clock.clone(),
         ids: Arc::new(System),
     });
@@ -117,7 +104,7 @@ pub(crate) async fn serve(
     });
     let submission = simpul_submission_service::Submission::new(admission).into_server();
     let edge = simpul_audit_service::AuditEdge::new(reader, access.clone(), directory.clone(), clock.clone());
-    let edge = edge.with_published(published).with_cases(cases);
+    let edge = edge.with_published(published).with_records(records, verdict);
     let (status, audit) = (edge.clone().into_hub_server(), edge.into_server());
     let directory = simpul_directory_service::DirectoryEdge::new(directory, access, clock).into_server();
     let legality = LegalityServiceServer::new(legality);

@@ -6,10 +6,10 @@ use arc_swap::ArcSwap;
 use futures_util::{Stream, StreamExt};
 use prometheus_client::registry::Registry;
 use prost::Message;
-use simpul_audit::{AccessDraft, AccessLog, QUOTA_EXCEEDED};
+use simpul_audit::{AccessDraft, AccessLog, QUOTA_EXCEEDED, SubjectId};
 use simpul_legality::{Assessment, Facts, RuleBook, evaluate};
 use simpul_policy::{Action, Ask, Decision, Directory};
-use simpul_projection::{ReadModels, StateError};
+use simpul_projection::{PersonId, ReadModels, StateError};
 use simpul_proto::{
     status,
     v1::{CheckFault, CheckRequest, CheckResponse, legality_service_server::LegalityService},
@@ -85,13 +85,25 @@ impl Service {
 }
 
 impl Inner {
+    /// A question that fails leaves its entry like one that is answered: who tries is told too.
     async fn check(&self, caller: &Caller, request: &CheckRequest) -> Result<CheckResponse, Status> {
+        let checked = self.answer(caller, request).await;
+        if let Err(error) = &checked
+            && let Some(class) = status::failure_class(error.code())
+        {
+            self.record_failure(caller, request, class).await?;
+        }
+        checked
+    }
+
+    async fn answer(&self, caller: &Caller, request: &CheckRequest) -> Result<CheckResponse, Status> {
         let asked_at = self.parts.clock.now();
         let question = Question::read(request, asked_at)?;
-        let visit = Visit {
+        let mut visit = Visit {
             caller,
             parameters: request.encode_to_vec(),
             subject_ref: self.parts.read_models.subject_ref(question.kind, &question.identifier),
+            subject: self.parts.read_models.subject_id(question.kind, &question.identifier),
             decision: self.decide(caller, &question, asked_at),
         };
         if !visit.decision.allowed {
@@ -114,7 +126,10 @@ impl Inner {
         let until = self.known_until(&question).await.map_err(failed)?;
         // Read before the look-up: the answer reflects at least this much of the log.
         let position = until.unwrap_or(Position::new(u64::MAX)).min(self.parts.read_models.position());
-        let facts = self.facts(&question, until).map_err(failed)?;
+        let (person, facts) = self.facts(&question, until).map_err(failed)?;
+        if let Some(person) = person {
+            visit.subject = *person.as_bytes();
+        }
         let assessment = self.assess(&question, &facts, asked_at);
         let answer = if facts.found { assessment.kind.as_str_name() } else { "NO_RECORD" };
         // Here, where there is an answer: a question that could not be looked up takes nothing.
@@ -160,18 +175,23 @@ impl Inner {
     }
 
     /// Nobody found is an answer too: facts that say so.
-    fn facts(&self, question: &Question, until: Option<Position>) -> Result<Facts, StateError> {
+    fn facts(
+        &self,
+        question: &Question,
+        until: Option<Position>,
+    ) -> Result<(Option<PersonId>, Facts), StateError> {
         let models = &self.parts.read_models;
         models.complete()?;
         let person = match until {
             None => models.person_by(question.kind, &question.identifier)?,
             Some(until) => models.person_by_then(question.kind, &question.identifier, until)?,
         };
-        match (person, until) {
-            (Some(person), None) => models.facts(&person),
-            (Some(person), Some(until)) => models.facts_then(&person, until),
-            (None, _) => Ok(Facts::default()),
-        }
+        let facts = match (person, until) {
+            (Some(person), None) => models.facts(&person)?,
+            (Some(person), Some(until)) => models.facts_then(&person, until)?,
+            (None, _) => Facts::default(),
+        };
+        Ok((person, facts))
     }
 
     fn assess(&self, question: &Question, facts: &Facts, now: Timestamp) -> Assessment {
@@ -207,6 +227,7 @@ impl Inner {
             directory_position: visit.decision.directory_position,
             policies: visit.decision.grounds(),
             checkpoint: Some(checkpoint.clone()),
+            subjects: vec![visit.subject],
             parameters: visit.parameters.clone().into(),
         };
         match self.parts.access.record(draft).await {
@@ -219,6 +240,24 @@ impl Inner {
                 Err(fault::of_access(&error))
             }
         }
+    }
+
+    /// The entry of a question that was not answered. What was wrong with it may be anywhere in it, so nothing of it stands in clear.
+    async fn record_failure(
+        &self,
+        caller: &Caller,
+        request: &CheckRequest,
+        class: &'static str,
+    ) -> Result<(), Status> {
+        let draft = AccessDraft {
+            caller: Some(caller.clone()),
+            action: "legality.check",
+            answer: class.to_owned(),
+            position: self.parts.read_models.position(),
+            parameters: request.encode_to_vec().into(),
+            ..AccessDraft::default()
+        };
+        self.parts.access.record(draft).await.map(drop).map_err(|error| fault::of_access(&error))
     }
 }
 
@@ -239,6 +278,8 @@ struct Visit<'a> {
     caller: &'a Caller,
     parameters: Vec<u8>,
     subject_ref: String,
+    /// Whom it leads to, or the identifier asked for.
+    subject: SubjectId,
     decision: Arc<Decision>,
 }
 

@@ -92,7 +92,7 @@ async fn qry_1_a_refusal_is_recorded_before_it_is_told() {
 }
 
 #[tokio::test]
-async fn a_malformed_question_is_refused_naming_the_field_and_reads_nothing() {
+async fn a_malformed_question_is_refused_naming_the_field_and_leaves_its_entry() {
     let hub = Hub::new().await;
     let request = question(Subject::Nik("3201015206750000".into()));
     let error = hub.service.check(&caller("kbri-yangon"), &request).await.expect_err("refused");
@@ -102,7 +102,16 @@ async fn a_malformed_question_is_refused_naming_the_field_and_reads_nothing() {
     let error = hub.service.check(&caller("kbri-yangon"), &known).await.expect_err("refused");
     assert_eq!(error.code(), Code::InvalidArgument);
     assert!(error.message().starts_with("known_at_us: "), "{}", error.message());
-    assert!(hub.entries().is_empty());
+    // Who tries is told too; nothing of the question stands in clear.
+    let entries = hub.entries();
+    assert_eq!(entries.len(), 2);
+    for entry in entries {
+        assert_eq!(
+            (entry.answer.as_str(), entry.purpose.as_str(), entry.subject_ref.as_str()),
+            ("MALFORMED", "", "")
+        );
+        assert!(entry.links.is_empty() && entry.disclosed.is_empty());
+    }
     hub.stop().await;
 }
 
@@ -270,7 +279,9 @@ async fn a_line_up_is_answered_in_order_row_by_row() {
     let [(100, code, field, message)] = &faults[..] else { panic!("{faults:?}") };
     assert_eq!((*code, field.as_str()), (Code::InvalidArgument as u32, "card"));
     assert!(message.starts_with("card: must be"), "{message}");
-    assert_eq!(hub.entries().len(), 101, "a malformed question reads nothing and leaves no entry");
+    let entries = hub.entries();
+    let malformed = entries.iter().filter(|entry| entry.answer == "MALFORMED").count();
+    assert_eq!((entries.len(), malformed), (102, 1));
     let answer = client.check(by_nik()).await.unwrap().into_inner();
     assert_eq!(hub.open(answer).kind(), VerdictKind::Procedural, "the connection is still usable");
     hub.stop().await;

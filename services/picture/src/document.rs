@@ -9,7 +9,7 @@ use tonic::{Request, Status};
 
 use crate::{
     Parts, fault,
-    gate::{Answered, Sight, Visit},
+    gate::{Answered, Sight, Visit, action},
 };
 
 /// How long `at_least_position` is waited for.
@@ -22,7 +22,7 @@ pub(crate) async fn case(
     request: &Request<v1::GetCaseRequest>,
 ) -> Result<v1::ViewDocument, Status> {
     let asked = request.get_ref();
-    let visit = Visit::enter(request, "picture.case", &asked.official, &asked.purpose)?;
+    let visit = Visit::enter(request, action::CASE, &asked.official, &asked.purpose)?;
     let reference = reference("case_ref", &asked.case_ref)?;
     answer(parts, visit, View::Case, reference, asked.at_least_position).await
 }
@@ -32,7 +32,7 @@ pub(crate) async fn placement(
     request: &Request<v1::GetPlacementRequest>,
 ) -> Result<v1::ViewDocument, Status> {
     let asked = request.get_ref();
-    let visit = Visit::enter(request, "picture.placement", &asked.official, &asked.purpose)?;
+    let visit = Visit::enter(request, action::PLACEMENT, &asked.official, &asked.purpose)?;
     let reference = reference("placement_ref", &asked.placement_ref)?;
     answer(parts, visit, View::Placement, reference, asked.at_least_position).await
 }
@@ -42,7 +42,7 @@ pub(crate) async fn record(
     request: &Request<v1::GetRecordRequest>,
 ) -> Result<v1::ViewDocument, Status> {
     let asked = request.get_ref();
-    let visit = Visit::enter(request, "picture.record", &asked.official, &asked.purpose)?;
+    let visit = Visit::enter(request, action::RECORD, &asked.official, &asked.purpose)?;
     let view = asked.view.parse().ok().filter(|view| *view != View::Case && *view != View::Placement);
     let view =
         view.ok_or_else(|| fault::malformed("view", "one of the views that GetRecordRequest lists"))?;
@@ -54,7 +54,7 @@ pub(crate) async fn position(
     parts: &Arc<Parts>,
     request: &Request<v1::GetPositionRequest>,
 ) -> Result<v1::GetPositionResponse, Status> {
-    let visit = Visit::anonymous(request, "picture.position")?;
+    let visit = Visit::anonymous(request, action::POSITION)?;
     let directory = parts.directory.load_full();
     let sight = Sight::none(&directory);
     let read_position = parts.read_models.position();
@@ -129,6 +129,7 @@ async fn answer(
         position,
         case_ref: &case_ref,
         subject_ref: &document.r#ref,
+        subjects: document.persons.iter().map(|person| *person.as_bytes()).collect(),
     };
     let (access_entry, checkpoint) = visit.record(parts, &sight, answered).await?;
     Ok(v1::ViewDocument {

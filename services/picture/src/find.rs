@@ -11,7 +11,7 @@ use tonic::{Request, Status};
 
 use crate::{
     Parts, document, fault,
-    gate::{Answered, Visit},
+    gate::{Answered, Visit, action},
 };
 
 /// Candidates where none are asked for.
@@ -26,7 +26,7 @@ pub(crate) async fn persons(
     request: &Request<v1::FindPersonsRequest>,
 ) -> Result<v1::FindPersonsResponse, Status> {
     let asked = request.get_ref();
-    let visit = Visit::enter(request, "picture.find_persons", &asked.official, &asked.purpose)?;
+    let visit = Visit::enter(request, action::FIND_PERSONS, &asked.official, &asked.purpose)?;
     let (described, limit) = description(asked)?;
     let sight = visit.sight(parts, View::Identity);
     if !sight.of(View::Identity).contains(&FieldClass::Identity) {
@@ -50,6 +50,7 @@ pub(crate) async fn persons(
             position,
             case_ref: "",
             subject_ref: &named,
+            subjects: found.candidates.iter().map(|one| *one.person.id.as_bytes()).collect(),
         },
     };
     let (access_entry, checkpoint) = visit.record(parts, &sight, answered).await?;

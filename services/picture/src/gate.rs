@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use prost::Message;
-use simpul_audit::{AccessDraft, QUOTA_EXCEEDED, Quota, quota};
+use simpul_audit::{AccessDraft, QUOTA_EXCEEDED, Quota, SubjectId, quota};
 use simpul_policy::{Action, Ask, Directory};
 use simpul_projection::{Document, classes_of};
+use simpul_proto::status;
 use simpul_types::{AgencyCode, Caller, FieldClass, Position, Purpose, Timestamp, View};
 use tonic::{Request, Status};
 
@@ -13,6 +14,44 @@ use crate::{Parts, fault};
 
 /// Characters of an official's pseudonym.
 const OFFICIAL_CHARS_MAX: usize = 64;
+
+/// What a call is called in the access log.
+pub(crate) mod action {
+    pub(crate) const CASE: &str = "picture.case";
+    pub(crate) const COUNT: &str = "picture.count";
+    pub(crate) const DEFINITIONS: &str = "picture.definitions";
+    pub(crate) const FIND_PERSONS: &str = "picture.find_persons";
+    pub(crate) const MATCH_SHELTERS: &str = "picture.match_shelters";
+    pub(crate) const PLACEMENT: &str = "picture.placement";
+    pub(crate) const POSITION: &str = "picture.position";
+    pub(crate) const RECORD: &str = "picture.record";
+    pub(crate) const WATCH: &str = "subscription.watch";
+}
+
+/// Passes a call's outcome on. One that failed leaves its entry too: who tries is told like who succeeds. What was wrong with the request
+/// may be anywhere in it, so nothing of it stands in clear.
+pub(crate) async fn noted<T, M: Message>(
+    parts: &Parts,
+    action: &'static str,
+    request: &Request<M>,
+    outcome: Result<T, Status>,
+) -> Result<T, Status> {
+    if let Err(error) = &outcome
+        && let Some(class) = status::failure_class(error.code())
+        && let Some(caller) = request.extensions().get::<Caller>()
+    {
+        let draft = AccessDraft {
+            caller: Some(caller.clone()),
+            action,
+            answer: class.to_owned(),
+            position: parts.read_models.position(),
+            parameters: request.get_ref().encode_to_vec().into(),
+            ..AccessDraft::default()
+        };
+        parts.access.record(draft).await.map_err(|error| fault::of_access(&error))?;
+    }
+    outcome
+}
 
 /// One call, whose form is right.
 pub(crate) struct Visit {
@@ -48,12 +87,21 @@ pub(crate) struct Answered<'a> {
     pub(crate) case_ref: &'a str,
     /// Opaque reference of what was asked for.
     pub(crate) subject_ref: &'a str,
+    /// Whom it concerns.
+    pub(crate) subjects: Vec<SubjectId>,
 }
 
 impl<'a> Answered<'a> {
     /// An answer that discloses nothing.
     pub(crate) fn bare(answer: &'static str, position: Position) -> Self {
-        Answered { answer, disclosed: Vec::new(), position, case_ref: "", subject_ref: "" }
+        Answered {
+            answer,
+            disclosed: Vec::new(),
+            position,
+            case_ref: "",
+            subject_ref: "",
+            subjects: Vec::new(),
+        }
     }
 }
 
@@ -170,6 +218,7 @@ impl Visit {
             directory_position: sight.directory_position,
             policies: sight.policies.iter().cloned().collect(),
             checkpoint: Some(checkpoint.clone()),
+            subjects: answered.subjects,
             parameters: self.parameters.clone().into(),
         };
         let index = parts.access.record(draft).await.map_err(|error| fault::of_access(&error))?;

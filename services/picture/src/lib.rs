@@ -32,6 +32,8 @@ use simpul_types::{Clock, IdSource};
 use tokio::sync::watch as signal;
 use tonic::{Request, Response, Status};
 
+use gate::{action, noted};
+
 pub use v1::{
     picture_service_server::PictureServiceServer, subscription_service_server::SubscriptionServiceServer,
 };
@@ -87,53 +89,61 @@ impl PictureService for Service {
         &self,
         request: Request<v1::GetCaseRequest>,
     ) -> Result<Response<v1::ViewDocument>, Status> {
-        document::case(&self.parts, &request).await.map(Response::new)
+        let answer = document::case(&self.parts, &request).await;
+        noted(&self.parts, action::CASE, &request, answer).await.map(Response::new)
     }
 
     async fn get_placement(
         &self,
         request: Request<v1::GetPlacementRequest>,
     ) -> Result<Response<v1::ViewDocument>, Status> {
-        document::placement(&self.parts, &request).await.map(Response::new)
+        let answer = document::placement(&self.parts, &request).await;
+        noted(&self.parts, action::PLACEMENT, &request, answer).await.map(Response::new)
     }
 
     async fn get_record(
         &self,
         request: Request<v1::GetRecordRequest>,
     ) -> Result<Response<v1::ViewDocument>, Status> {
-        document::record(&self.parts, &request).await.map(Response::new)
+        let answer = document::record(&self.parts, &request).await;
+        noted(&self.parts, action::RECORD, &request, answer).await.map(Response::new)
     }
 
     async fn list_definitions(
         &self,
         request: Request<v1::ListDefinitionsRequest>,
     ) -> Result<Response<v1::ListDefinitionsResponse>, Status> {
-        statistics::definitions(&self.parts, &request).await.map(Response::new)
+        let answer = statistics::definitions(&self.parts, &request).await;
+        noted(&self.parts, action::DEFINITIONS, &request, answer).await.map(Response::new)
     }
 
     async fn count(&self, request: Request<v1::CountRequest>) -> Result<Response<v1::CountResponse>, Status> {
-        statistics::count(&self.parts, &request).await.map(Response::new)
+        let answer = statistics::count(&self.parts, &request).await;
+        noted(&self.parts, action::COUNT, &request, answer).await.map(Response::new)
     }
 
     async fn find_persons(
         &self,
         request: Request<v1::FindPersonsRequest>,
     ) -> Result<Response<v1::FindPersonsResponse>, Status> {
-        find::persons(&self.parts, &request).await.map(Response::new)
+        let answer = find::persons(&self.parts, &request).await;
+        noted(&self.parts, action::FIND_PERSONS, &request, answer).await.map(Response::new)
     }
 
     async fn match_shelters(
         &self,
         request: Request<v1::MatchSheltersRequest>,
     ) -> Result<Response<v1::MatchSheltersResponse>, Status> {
-        shelters::match_shelters(&self.parts, &request).await.map(Response::new)
+        let answer = shelters::match_shelters(&self.parts, &request).await;
+        noted(&self.parts, action::MATCH_SHELTERS, &request, answer).await.map(Response::new)
     }
 
     async fn get_position(
         &self,
         request: Request<v1::GetPositionRequest>,
     ) -> Result<Response<v1::GetPositionResponse>, Status> {
-        document::position(&self.parts, &request).await.map(Response::new)
+        let answer = document::position(&self.parts, &request).await;
+        noted(&self.parts, action::POSITION, &request, answer).await.map(Response::new)
     }
 }
 
@@ -142,7 +152,8 @@ impl SubscriptionService for Service {
     type WatchStream = Pin<Box<dyn Stream<Item = Result<v1::ViewChange, Status>> + Send>>;
 
     async fn watch(&self, request: Request<v1::WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
-        let changes = watch::watch(Arc::clone(&self.parts), self.stopping.subscribe(), &request).await?;
+        let changes = watch::watch(Arc::clone(&self.parts), self.stopping.subscribe(), &request).await;
+        let changes = noted(&self.parts, action::WATCH, &request, changes).await?;
         Ok(Response::new(Box::pin(changes)))
     }
 }

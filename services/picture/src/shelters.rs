@@ -11,7 +11,7 @@ use tonic::{Request, Status};
 
 use crate::{
     Parts, document, fault,
-    gate::{Answered, Visit},
+    gate::{Answered, Visit, action},
 };
 
 /// Days are Jakarta's, as in verdicts.
@@ -26,7 +26,7 @@ pub(crate) async fn match_shelters(
     request: &Request<v1::MatchSheltersRequest>,
 ) -> Result<v1::MatchSheltersResponse, Status> {
     let asked = request.get_ref();
-    let visit = Visit::enter(request, "picture.match_shelters", &asked.official, &asked.purpose)?;
+    let visit = Visit::enter(request, action::MATCH_SHELTERS, &asked.official, &asked.purpose)?;
     let (need, night, limit) = read(parts, asked)?;
     let sight = visit.sight(parts, View::Shelter);
     if !sight.of(View::Shelter).contains(&FieldClass::Reference) {
@@ -44,6 +44,10 @@ pub(crate) async fn match_shelters(
         Ok(Err(error)) => return Err(fault::of_state(&error, parts.ids.as_ref())),
         Err(error) => return Err(fault::internal(&error, parts.ids.as_ref())),
     };
+    let named = !asked.person_ref.is_empty();
+    let subjects =
+        named.then(|| parts.read_models.subject_id(IdentifierKind::Reference, &asked.person_ref)).into_iter();
+    let subjects = subjects.collect();
     let answered = Answered {
         answer: if response.matches.is_empty() { "NO_RECORD" } else { "SHELTERS" },
         disclosed: vec![FieldClass::Reference],
@@ -51,6 +55,7 @@ pub(crate) async fn match_shelters(
         case_ref: "",
         // Whom it was asked for: that somebody looks for a bed for a person is an access too.
         subject_ref: &asked.person_ref,
+        subjects,
     };
     (response.access_entry, response.checkpoint) = visit.record(parts, &sight, answered).await?;
     response.position = position.get();

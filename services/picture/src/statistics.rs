@@ -15,7 +15,7 @@ use tonic::{Request, Status};
 
 use crate::{
     Parts, fault,
-    gate::{Answered, Sight, Visit},
+    gate::{Answered, Sight, Visit, action},
 };
 
 const FIGURE_STATED: &str = "simpul.statistics.v1.FigureStated";
@@ -25,7 +25,7 @@ pub(crate) async fn definitions(
     request: &Request<v1::ListDefinitionsRequest>,
 ) -> Result<v1::ListDefinitionsResponse, Status> {
     let asked = request.get_ref();
-    let visit = Visit::enter(request, "picture.definitions", &asked.official, &asked.purpose)?;
+    let visit = Visit::enter(request, action::DEFINITIONS, &asked.official, &asked.purpose)?;
     let sight = allowed(parts, &visit).await?;
     let position = parts.read_models.position();
     visit.record(parts, &sight, Answered::bare("DEFINITIONS", position)).await?;
@@ -37,7 +37,7 @@ pub(crate) async fn count(
     request: &Request<v1::CountRequest>,
 ) -> Result<v1::CountResponse, Status> {
     let asked = request.get_ref();
-    let visit = Visit::enter(request, "picture.count", &asked.official, &asked.purpose)?;
+    let visit = Visit::enter(request, action::COUNT, &asked.official, &asked.purpose)?;
     let unknown = || fault::malformed("code", "the code of a definition, as ListDefinitions gives them");
     let definition = Definitions::builtin().get(&asked.code).ok_or_else(unknown)?;
     let period = Period { from: day("from", &asked.from)?, until: day("until", &asked.until)? };
@@ -71,6 +71,7 @@ pub(crate) async fn count(
         position: cut_off,
         case_ref: "",
         subject_ref: &definition.code,
+        subjects: Vec::new(),
     };
     let (access_entry, checkpoint) = visit.record(parts, &sight, answered).await?;
     let published = hide_small_cells(&counted.table);

@@ -6,6 +6,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use simpul_audit::EVERYBODY;
 use simpul_proto::v1;
 use simpul_publisher::{Outbox, OutboxMessage};
 use simpul_types::{AgencyCode, Timestamp};
@@ -15,7 +16,7 @@ use tonic::{Request, Status};
 
 use crate::{
     Parts, fault,
-    gate::{Answered, Sight, Visit},
+    gate::{Answered, Sight, Visit, action},
 };
 
 /// Messages read from the outbox at once.
@@ -35,7 +36,7 @@ pub(crate) async fn watch(
     request: &Request<v1::WatchRequest>,
 ) -> Result<ReceiverStream<Item>, Status> {
     let asked = request.get_ref();
-    let visit = Visit::enter(request, "subscription.watch", &asked.official, &asked.purpose)?;
+    let visit = Visit::enter(request, action::WATCH, &asked.official, &asked.purpose)?;
     let agency = visit.agency().clone();
     let sight = Sight::published(&parts.directory.load(), &agency, parts.clock.now());
     let position = parts.read_models.position();
@@ -44,7 +45,8 @@ pub(crate) async fn watch(
         return Err(refusal(&agency));
     }
     let disclosed = sight.all().into_iter().collect();
-    let answered = Answered { disclosed, ..Answered::bare("WATCH", position) };
+    // What follows is about anybody on record.
+    let answered = Answered { disclosed, subjects: vec![EVERYBODY], ..Answered::bare("WATCH", position) };
     visit.record(&parts, &sight, answered).await?;
 
     let (sender, receiver) = mpsc::channel(AHEAD_MAX);

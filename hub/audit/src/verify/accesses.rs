@@ -13,7 +13,7 @@ use super::{
     report::{Finding, LogReport},
     submissions::sealed_root,
 };
-use crate::{access::stream_text, entries};
+use crate::{access::stream_text, entries, subjects::Chains};
 
 /// The state that runs along the access log.
 #[derive(Default)]
@@ -25,6 +25,7 @@ pub(super) struct Accesses {
     pub(super) checkpoints: HashMap<u128, u64>,
     /// The furthest position of the main log that an entry speaks of, and the first entry that does.
     pub(super) furthest: (u64, u64),
+    chains: Chains,
     pub(super) report: LogReport,
 }
 
@@ -59,6 +60,9 @@ impl Accesses {
         }
         if event.header[..] != *stream_text(&entry.agency).as_bytes() {
             finding("the parameters are sealed for another agency's stream".into());
+        }
+        if let Some(wrong) = self.chains.take(index, &entry.links) {
+            finding(format!("QRY-2: {wrong}"));
         }
         if index > 0 && entry.at_us < self.at_us {
             self.backward = (self.backward.0 + 1, self.backward.1.or(Some(index)));

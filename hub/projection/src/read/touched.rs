@@ -1,5 +1,7 @@
 //! Whom an event concerns, for those who answer again when something changes.
 
+use std::collections::BTreeSet;
+
 use simpul_types::Position;
 
 use super::{NOW, PersonId, ReadModels};
@@ -53,6 +55,43 @@ impl ReadModels {
     /// The id under which an identifier in its normal form is known, whether or not it leads to anybody.
     pub fn identifier_id(&self, kind: IdentifierKind, normalized: &str) -> [u8; 16] {
         self.shared.state.blind.id(kind.field(), normalized)
+    }
+
+    /// Whom a question is about, whether or not it leads to anybody: an identifier's id, or the person that a reference names.
+    pub fn subject_id(&self, kind: IdentifierKind, normalized: &str) -> [u8; 16] {
+        let named = (kind == IdentifierKind::Reference).then(|| key::parse(normalized)).flatten();
+        named.unwrap_or_else(|| self.identifier_id(kind, normalized))
+    }
+
+    /// Every id under which somebody may have looked for a person: the identifier asked for, whom it leads to, those who are said to
+    /// be the same person, and every identifier that a record of theirs ever told.
+    ///
+    /// # Errors
+    /// The store or the log.
+    pub fn subject_ids(
+        &self,
+        kind: IdentifierKind,
+        normalized: &str,
+    ) -> Result<BTreeSet<[u8; 16]>, StateError> {
+        let mut ids = BTreeSet::from([self.subject_id(kind, normalized)]);
+        let Some(person) = self.person_by(kind, normalized)? else { return Ok(ids) };
+        for person in self.shared.said_to_be_one(&person, NOW)?.persons {
+            ids.insert(person.0);
+            for record in self.shared.records_of(&person)? {
+                for position in self.shared.history(&record, NOW, usize::MAX)? {
+                    let stored = self.shared.reader.event(position)?;
+                    let Ok((_, content)) = gist::open(&self.shared.reader, &stored)? else { continue };
+                    let told = persons::identifiers(&self.shared.state.blind, &content);
+                    // An event may tell of several persons; only what leads to this one is hers.
+                    for id in told {
+                        if self.person_of_identifier(&id)? == Some(person) {
+                            ids.insert(id);
+                        }
+                    }
+                }
+            }
+        }
+        Ok(ids)
     }
 
     /// Who an identifier leads to, by its id.

@@ -61,7 +61,7 @@ pub(crate) fn case(parts: &CaseParts) -> Document {
         document.set(F::Reference, "moved_position", position.get());
     }
     for record in &parts.records {
-        document.from(&record.snapshot.source);
+        document.from(&record.snapshot);
         let mut entry = provenance(&record.snapshot, &record.history);
         entry.insert("record".into(), record.reference.clone().into());
         if let Some((stream, version)) = &record.stream {

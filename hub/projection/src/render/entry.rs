@@ -56,7 +56,7 @@ pub(super) fn push_events<'a>(
     events: impl IntoIterator<Item = &'a EntryEvent>,
 ) {
     for event in events {
-        document.from(&event.snapshot.source);
+        document.from(&event.snapshot);
         for (class, mut members) in shown(event) {
             members.insert("position".into(), event.snapshot.position.into());
             if let Some(record) = record {

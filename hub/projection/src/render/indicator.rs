@@ -29,7 +29,7 @@ pub(crate) fn indicator(reference: String, total: usize, parts: &[SightingPart])
         document.set(F::Suspect, "detail", text(&claim.detail));
     }
     for part in parts {
-        document.from(&part.snapshot.source);
+        document.from(&part.snapshot);
         let told = |name: &str| part.entry.as_ref().map_or(Value::Null, |entry| text(&entry.text(name)));
         let observed_at = Timestamp::from_us(part.snapshot.observed_at).to_string();
         let sighting = object([

@@ -104,6 +104,7 @@ impl Script {
             occurred_at: Timestamp::from_us(1_700_000_000_000_000),
             document: Document {
                 providers: Default::default(),
+                persons: Default::default(),
                 view,
                 r#ref: reference.into(),
                 position: Position::new(position),

@@ -37,6 +37,10 @@ pub struct Verify {
     #[arg(long, value_name = "VKEY")]
     access_key: Option<String>,
 
+    /// Public key of the hub's verdicts, hex or file; absent: the one in client.toml; with --subject-report
+    #[arg(long, value_name = "KEY", requires = "subject_report")]
+    verdict_key: Option<String>,
+
     /// The hub's master key: opens every payload and checks what its sender committed to; with --data
     #[arg(long, value_name = "FILE", requires = "data")]
     master_key: Option<PathBuf>,
@@ -73,6 +77,10 @@ struct Source {
     /// Evidence that `simpul audit bundle` kept
     #[arg(long, value_name = "FILE")]
     bundle: Option<PathBuf>,
+
+    /// Everybody who looked at a person, as `simpul audit subject-report --out` kept it
+    #[arg(long, value_name = "FILE")]
+    subject_report: Option<PathBuf>,
 
     /// A proof of one leaf, C2SP tlog-proof, as `simpul audit proof --out` and `simpul submit --proofs` write it
     #[arg(long, value_name = "FILE")]
@@ -114,8 +122,11 @@ pub async fn run(
         Source { url: Some(url), .. } => tiles::url(command, url, connection, json, out).await,
         Source { tiles: Some(folder), .. } => tiles::folder(command, folder, connection, json, out),
         Source { bundle: Some(file), .. } => kept::bundle(command, file, connection, json, out),
+        Source { subject_report: Some(file), .. } => {
+            kept::subject_report(command, file, connection, json, out)
+        }
         Source { proof: Some(file), .. } => kept::proof(command, file, connection, json, out),
-        _ => anyhow::bail!("give --data, --url, --tiles, --bundle or --proof"),
+        _ => anyhow::bail!("give --data, --url, --tiles, --bundle, --subject-report or --proof"),
     }
 }
 

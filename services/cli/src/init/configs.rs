@@ -60,11 +60,12 @@ pub(super) fn client(options: &InitOptions, realm: &Realm, sender: &Sender) -> S
     let nats = options.nats_port.map(|port| format!("nats = {}\n", quoted(&format!("tls://{host}:{port}"))));
     format!(
         "# How {sender} reaches the hub, and which keys it trusts.\n\
-         verdict_key = {verdict}\n{nats}\n\
+         verdict_key = {verdict}\naccess_verifier = {access}\n{nats}\n\
          [hub]\nendpoint = {endpoint}\nserver_name = {server_name}\n\
          ca_pem = \"ca.pem\"\ncertificate_pem = \"tls.pem\"\nkey_pem = \"tls.key\"\nsigning_key = \"signing.key\"\n\
          agency = {agency}\nconnector = {connector}\nlog_verifier = {vkey}\n",
         verdict = quoted(&realm.verdict_key),
+        access = quoted(&realm.access_vkey),
         nats = nats.unwrap_or_default(),
         endpoint = quoted(&format!("https://{host}:{}", options.grpc_port)),
         server_name = quoted(host),

@@ -52,6 +52,7 @@ fn every_client_configuration_can_be_loaded_and_names_its_certificate() {
         assert_eq!(file.hub.sender(), *sender);
         assert_eq!(file.hub.endpoint, format!("https://localhost:{}", options.grpc_port));
         assert_eq!(file.hub.log_verifier.as_deref(), Some(realm.log_vkey.as_str()));
+        assert_eq!(file.access_verifier.as_deref(), Some(realm.access_vkey.as_str()));
         let pem = fs::read_to_string(file.hub.certificate_pem).expect("a certificate");
         let der = data_encoding::BASE64
             .decode(pem.lines().filter(|line| !line.starts_with('-')).collect::<String>().as_bytes());

@@ -17,11 +17,11 @@ use serde::Deserialize;
 use serde_json::json;
 use simpul_proto::v1::{self, check_request::Subject, legality_service_client::LegalityServiceClient};
 
-use super::check::mrz_lines;
 use crate::{
     connection::{self, ConnectionArgs},
     output::{answer, json_line, parse_time, refusal, remark},
     progress::Progress,
+    subject::mrz_lines,
     trust::{self, CheckedVerdict},
     wire_json,
 };

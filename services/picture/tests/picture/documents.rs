@@ -68,7 +68,7 @@ async fn a_refusal_and_the_word_that_there_is_nothing_leave_entries_too() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_malformed_names_its_field_and_leaves_no_entry() {
+async fn what_is_malformed_names_its_field_and_leaves_its_entry() {
     let hub = Hub::new();
     let mut no_official = case("C-1", "RETURN");
     no_official.official.clear();
@@ -84,7 +84,14 @@ async fn what_is_malformed_names_its_field_and_leaves_no_entry() {
     }
     let nobody = hub.service.get_case(tonic::Request::new(case("C-1", "RETURN"))).await.unwrap_err();
     assert_eq!(nobody.code(), Code::Unauthenticated);
-    assert!(hub.entries().is_empty());
+    // Who tries is told too; nothing of what was asked stands in clear.
+    let entries = hub.entries();
+    assert_eq!(entries.len(), 4);
+    assert!(
+        entries.iter().all(|entry| entry.answer == "MALFORMED"
+            && entry.case_ref.is_empty()
+            && entry.official.is_empty())
+    );
     hub.stop().await;
 }
 

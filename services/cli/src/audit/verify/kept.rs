@@ -4,12 +4,19 @@ use std::{io::Write, path::Path, process::ExitCode};
 
 use anyhow::Context;
 use serde_json::json;
-use simpul_audit::bundle::{BundleReport, verify_bundle};
+use simpul_audit::{
+    bundle::{BundleReport, verify_bundle},
+    subject_report::verify_report,
+};
 use simpul_tlog::{checkpoint::Checkpoint, receipt::LogProof};
 use simpul_types::Leaf;
 
 use super::{Verify, read};
-use crate::{connection::ConnectionArgs, output::json_line};
+use crate::{
+    connection::{self, ConnectionArgs},
+    output::json_line,
+    trust,
+};
 
 pub fn proof(
     command: &Verify,
@@ -85,6 +92,32 @@ pub fn bundle(
         json_line(out, &report)?;
     } else {
         print(&report, out)?;
+    }
+    Ok(if report.ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+pub fn subject_report(
+    command: &Verify,
+    path: &Path,
+    connection: &ConnectionArgs,
+    json: bool,
+    out: &mut dyn Write,
+) -> anyhow::Result<ExitCode> {
+    let (given, verdict) = (command.access_key.as_deref(), command.verdict_key.as_deref());
+    let (access_log, verdict_key) = match (given, connection.load()) {
+        // What was given needs no client configuration.
+        (Some(given), Err(_)) => (trust::log_key(given)?, verdict.map(trust::verdict_key).transpose()?),
+        (given, file) => {
+            let file = file?;
+            (connection::access_key(&file, given)?, connection::verdict_key(&file, verdict).ok())
+        }
+    };
+    let report = verify_report(&read(path)?.into(), &access_log, verdict_key.as_ref());
+    let report = report.map_err(|what| anyhow::anyhow!("{} {what}", path.display()))?;
+    if json {
+        json_line(out, &report)?;
+    } else {
+        crate::audit::subject_report::print(&report, out)?;
     }
     Ok(if report.ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
