@@ -26,6 +26,8 @@ const BY_CODE: &[&str] = &[
     "simpul.directory.v1.PolicyDeclared",
     "simpul.directory.v1.AgreementConcluded",
     "simpul.directory.v1.AgreementEnded",
+    "simpul.directory.v1.EmbargoOrdered",
+    "simpul.directory.v1.EmbargoEnded",
     "simpul.directory.v1.DualControlBegun",
     "simpul.directory.v1.ChangeProposed",
     "simpul.directory.v1.ChangeApproved",

@@ -19,11 +19,13 @@ use std::{
 };
 
 use bytes::Bytes;
+use data_encoding::HEXLOWER;
 use prost::Message;
 use simpul_log::{
     AppendError, Appender, Assigned, Config, Draft, Keys, OpenError, Reader, RecordDraft, Schema,
 };
 use simpul_proto::v1;
+use simpul_signing::IndexKey;
 use simpul_types::{Caller, Clock, Position, StreamName, limits};
 
 use crate::{
@@ -69,6 +71,8 @@ pub struct AccessDraft {
     pub checkpoint: Option<String>,
     /// Whom it concerns: persons, and the identifiers that were asked for whether or not they lead to anybody.
     pub subjects: Vec<SubjectId>,
+    /// The look is kept from them for a time.
+    pub embargo: Option<v1::AccessEmbargo>,
     /// What was asked in full; sealed beside the entry. Empty where there is nothing to keep.
     pub parameters: Bytes,
 }
@@ -90,6 +94,8 @@ pub struct AccessLog {
     reader: Reader,
     quotas: Quotas,
     dir: PathBuf,
+    /// Makes the ids of chains under an embargo.
+    index: IndexKey,
 }
 
 /// What an entry's place in the log and in its chains is given by, under one lock.
@@ -104,7 +110,12 @@ impl AccessLog {
     ///
     /// # Errors
     /// Those of [`simpul_log::open`].
-    pub fn open(config: Config, keys: Keys, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
+    pub fn open(
+        config: Config,
+        keys: Keys,
+        index: IndexKey,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, OpenError> {
         let now = clock.now();
         let dir = config.dir.clone();
         let (appender, reader) = simpul_log::open(config, Schema::Access, keys, clock)?;
@@ -122,7 +133,7 @@ impl AccessLog {
             Chains::default()
         });
         let writer = Mutex::new(Writer { appender: Some(appender), chains });
-        Ok(Self { writer, reader, quotas, dir })
+        Ok(Self { writer, reader, quotas, dir, index })
     }
 
     /// Records one access and gives the index of its entry. Durable when it returns (QRY-1).
@@ -141,7 +152,10 @@ impl AccessLog {
     }
 
     fn enqueue(&self, mut draft: AccessDraft) -> Result<simpul_log::Ticket, AccessError> {
-        let subjects = subjects::of_entry(std::mem::take(&mut draft.subjects));
+        let mut subjects = subjects::of_entry(std::mem::take(&mut draft.subjects));
+        if let Some(embargo) = &draft.embargo {
+            subjects = subjects.iter().map(|subject| self.under(&embargo.embargo, subject)).collect();
+        }
         let checkpoint_digest = checked(&draft)?;
         let mut writer = self.writer();
         let Writer { appender, chains } = &mut *writer;
@@ -154,6 +168,15 @@ impl AccessLog {
             std::thread::spawn(move || subjects::snapshot(dir, reader));
         }
         Ok(ticket)
+    }
+
+    /// The id that a subject's looks under an embargo are chained by: nobody can tell whose it is.
+    pub fn under(&self, embargo: &str, subject: &SubjectId) -> SubjectId {
+        let value = format!("{embargo}/{}", HEXLOWER.encode(subject));
+        let digest = self.index.blind("access.embargo", &value);
+        let mut id = SubjectId::default();
+        id.copy_from_slice(&digest[..16]);
+        id
     }
 
     /// The newest entry about a subject, which may still be on its way to the disk.
@@ -256,6 +279,7 @@ fn to_entry(
         checkpoint_digest,
         sealed_digest: Bytes::copy_from_slice(&assigned.sealed_root),
         links,
+        embargo: draft.embargo,
     };
     entry.encode_to_vec().into()
 }

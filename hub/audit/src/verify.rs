@@ -15,6 +15,7 @@
 //! speak of is by then in the main log.
 
 mod accesses;
+mod anchored;
 pub(crate) mod chain;
 mod erased;
 pub(crate) mod keyring;
@@ -33,6 +34,7 @@ use simpul_signing::{MasterKey, seal::WrapKey};
 use simpul_tlog::{checkpoint, note::NoteVerifier};
 use simpul_types::Position;
 
+pub use anchored::ANCHORS;
 pub use report::{ErasureNote, LogName, LogReport, Payloads, VIOLATIONS_LISTED_MAX, VerifyReport, Violation};
 
 use accesses::Accesses;
@@ -168,6 +170,14 @@ pub(crate) fn verify_data_with(
     let mut main = LogReport { bytes, ..submissions.report.clone() };
     if let Some(reader) = &log.opener {
         main.erasures = erased::executed(reader, &mut findings);
+        // Opened now, so that it has every entry that the log speaks of also where the hub goes on.
+        let dir = folder(data, LogName::Access);
+        let access_key = verifier_key_of(data, LogName::Access, options.access.as_ref());
+        if let (true, Ok((key, _)), Some(master)) = (dir.is_dir(), access_key, &options.master)
+            && let Some(access) = opener(LogName::Access, &dir, &key, master.wrap_key(), &mut findings)
+        {
+            main.access_checkpoints = anchored::compare(reader, &access, &mut findings);
+        }
     }
     note_backward(&mut findings, LogName::Main, submissions.backward());
     note_unchecked(&mut findings, &main);

@@ -15,7 +15,13 @@ const ORIGIN: &str = "simpul.example/test/access";
 
 fn open(dir: &Path) -> AccessLog {
     let keys = Keys { signer: support::signer(ORIGIN), wrap: support::master().wrap_key() };
-    AccessLog::open(Config { key_pool: 16, ..Config::new(dir, ORIGIN) }, keys, support::clock()).unwrap()
+    AccessLog::open(
+        Config { key_pool: 16, ..Config::new(dir, ORIGIN) },
+        keys,
+        support::master().index_key(),
+        support::clock(),
+    )
+    .unwrap()
 }
 
 fn draft(agency: &str) -> AccessDraft {

@@ -25,7 +25,13 @@ const BUDI: SubjectId = [2; 16];
 
 fn open(dir: &Path) -> AccessLog {
     let keys = Keys { signer: support::signer(ORIGIN), wrap: support::master().wrap_key() };
-    AccessLog::open(Config { key_pool: 16, ..Config::new(dir, ORIGIN) }, keys, support::clock()).unwrap()
+    AccessLog::open(
+        Config { key_pool: 16, ..Config::new(dir, ORIGIN) },
+        keys,
+        support::master().index_key(),
+        support::clock(),
+    )
+    .unwrap()
 }
 
 fn look(agency: &str, subjects: &[SubjectId]) -> AccessDraft {
@@ -45,11 +51,20 @@ fn key() -> SigningKey {
 }
 
 fn report(log: &AccessLog, since_us: i64, access_entry: u64) -> v1::SubjectReport {
+    report_with(log, since_us, access_entry, Vec::new())
+}
+
+fn report_with(
+    log: &AccessLog,
+    since_us: i64,
+    access_entry: u64,
+    released: Vec<String>,
+) -> v1::SubjectReport {
     let (key, subjects) = (key(), BTreeSet::from([ALMA, EVERYBODY]));
     let at = Timestamp::from_us(1);
     make_report(
         log,
-        &Report { subjects, issued_to: "ombudsman".into(), at, since_us, access_entry, key: &key },
+        &Report { subjects, released, issued_to: "ombudsman".into(), at, since_us, access_entry, key: &key },
     )
     .unwrap()
 }
@@ -257,4 +272,42 @@ async fn a_breach_report_sums_up_who_received_what_in_a_time() {
     assert_eq!(told(&agency), (1, vec![police]));
     let certificate = BreachFilter { certificate: Some("cd".repeat(32)), ..all };
     assert_eq!(told(&certificate), (0, Vec::new()));
+}
+
+#[tokio::test]
+async fn qry_2_a_look_under_embargo_leaves_no_trace_in_her_report_until_it_is_over() {
+    let (dir, log) = looked_at().await;
+    let hidden = |embargo: &str| AccessDraft {
+        embargo: Some(v1::AccessEmbargo { embargo: embargo.into(), article: "KUHAP 17".into(), until_us: 9 }),
+        case_ref: "TPPO-7".into(),
+        ..look("polri", &[ALMA])
+    };
+    for embargo in ["e-1", "e-2", "e-1"] {
+        log.record(hidden(embargo)).await.unwrap();
+    }
+    let own = log.record(look("ombudsman", &[ALMA])).await.unwrap();
+    // Her numbers go on as if nothing had been: 7, 8 and 9 are not hers.
+    let now = checked(&log, &report(&log, 0, own));
+    assert_eq!((now.ok, shown(&now)), (true, vec![0, 2, 4, 5, 6, 10]), "{:?}", now.violations);
+    let all: Vec<_> =
+        entries(log.reader(), 7, 10, EntryFilter::default()).map(|entry| entry.unwrap().1).collect();
+    assert!(all.iter().all(|entry| entry.links.len() == 1 && entry.links[0].subject[..] != ALMA));
+    assert_ne!(all[0].links[0].subject, all[1].links[0].subject, "each embargo has ids of its own");
+    assert_eq!(all.iter().map(|entry| entry.links[0].number).collect::<Vec<_>>(), [1, 1, 2]);
+
+    // What is over is shown whole; the other one stays hidden, and one that had nothing to do with her is not named.
+    let made = report_with(&log, 0, own, vec!["e-1".into(), "e-3".into()]);
+    let after = checked(&log, &made);
+    assert_eq!((after.ok, shown(&after)), (true, vec![0, 2, 4, 5, 6, 7, 9, 10]), "{:?}", after.violations);
+    let articles: Vec<_> =
+        after.looks.iter().filter(|look| !look.embargo.is_empty()).map(|look| look.index).collect();
+    assert_eq!(articles, [7, 9]);
+    let statement = v1::SubjectStatement::decode(made.statement.clone()).unwrap();
+    let released: Vec<_> = statement.chains.iter().map(|chain| chain.released.as_str()).collect();
+    assert_eq!(released, ["", "", "e-1"]);
+    // Over a restart too.
+    log.close();
+    drop(log);
+    let log = open(dir.path());
+    assert_eq!(shown(&checked(&log, &report_with(&log, 0, own, vec!["e-2".into()]))), [0, 2, 4, 5, 6, 8, 10]);
 }

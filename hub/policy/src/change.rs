@@ -93,6 +93,9 @@ pub enum ControlError {
     /// One key is one voice.
     #[error("key_id: the key that proposed it cannot approve it")]
     SelfApproval,
+    /// What is ordered by one key alone hides a look from everybody.
+    #[error("an embargo is countersigned: it needs a directory under dual control")]
+    NotCountersigned,
     /// Proposals of proposals.
     #[error("type: only what changes the directory can be proposed")]
     Nested,
@@ -102,7 +105,9 @@ impl ControlError {
     /// What a submission is refused with: against the rule of two, against the state, or as a payload.
     pub fn reason(self) -> RejectReason {
         match self {
-            Self::Direct | Self::SelfApproval | Self::Keys => RejectReason::PolicyDenied,
+            Self::Direct | Self::SelfApproval | Self::Keys | Self::NotCountersigned => {
+                RejectReason::PolicyDenied
+            }
             Self::Begun | Self::NotBegun | Self::Unknown | Self::Closed | Self::Expired | Self::Known => {
                 RejectReason::OutOfOrder
             }

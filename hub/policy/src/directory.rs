@@ -3,7 +3,8 @@
 //!
 //! ```text
 //! AgencyDeclared ─▶ ConnectorDeclared ─▶ KeyRegistered ─▶ KeyRevoked        PolicyDeclared (replaces the whole set)
-//!                └▶ AgreementConcluded ─▶ AgreementEnded
+//!                ├▶ AgreementConcluded ─▶ AgreementEnded
+//!                └▶ EmbargoOrdered ─▶ EmbargoEnded                        two keys, always
 //! DualControlBegun ─▶ ChangeProposed ─▶ ChangeApproved | ChangeWithdrawn     from then on the only way to the others
 //! ```
 //!
@@ -12,12 +13,14 @@
 
 mod agreements;
 mod control;
+mod embargoes;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
 
+pub use embargoes::Embargo;
 use prost::Message;
 use ring::digest;
 use simpul_proto::directory as wire;
@@ -67,6 +70,8 @@ pub struct Directory {
     policy_version: String,
     /// By reference, ended and expired ones too.
     agreements: BTreeMap<String, Agreement>,
+    /// By reference, ended ones too.
+    embargoes: BTreeMap<String, Embargo>,
     /// By reference.
     proposals: BTreeMap<String, Proposal>,
     dual_control: bool,
@@ -147,6 +152,7 @@ impl Directory {
             policies: Arc::new(Policies::none()),
             policy_version: String::new(),
             agreements: BTreeMap::new(),
+            embargoes: BTreeMap::new(),
             proposals: BTreeMap::new(),
             dual_control: false,
             position: Position::ZERO,
@@ -183,6 +189,8 @@ impl Directory {
             Some("PolicyDeclared") => self.declare_policy(&decode(payload)?),
             Some("AgreementConcluded") => self.conclude(&decode(payload)?, position),
             Some("AgreementEnded") => self.end_agreement(&decode(payload)?),
+            Some("EmbargoOrdered") => self.order_embargo(decode(payload)?, position),
+            Some("EmbargoEnded") => self.end_embargo(&decode(payload)?),
             _ => Err(DirectoryError::NotDirectory),
         }
     }

@@ -14,7 +14,9 @@ pub mod record;
 pub use agreement::{Agreement, Miss, Those};
 pub use ask::{Action, Ask, Decision};
 pub use change::{ControlError, Outcome, Proposal};
-pub use directory::{AUTHORITY_AGENCY, AUTHORITY_CONNECTOR, Directory, DirectoryError, EVENT_PACKAGE, Word};
+pub use directory::{
+    AUTHORITY_AGENCY, AUTHORITY_CONNECTOR, Directory, DirectoryError, EVENT_PACKAGE, Embargo, Word,
+};
 pub use policies::PolicyError;
 pub use record::{AgencyRecord, ConnectorRecord, KeyRecord};
 

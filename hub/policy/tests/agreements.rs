@@ -433,3 +433,88 @@ fn dual_control_needs_two_keys_and_keeps_them() {
     let key = &agency.connectors[&sender.connector].keys[&key_id(&SECOND)];
     assert_eq!(key.revocations.len(), 2, "proposal and approval, for bundles");
 }
+
+fn embargo(until_us: i64) -> wire::EmbargoOrdered {
+    wire::EmbargoOrdered {
+        embargo: "sprin-12".into(),
+        agency: "polri".into(),
+        case_ref: "TPPO-7".into(),
+        article: "KUHAP 17".into(),
+        order_ref: "Sprin/12/X/2026".into(),
+        until_us,
+    }
+}
+
+fn order(realm: &mut Realm, number: u32, ordered: &wire::EmbargoOrdered) -> Result<(), DirectoryError> {
+    let change = wire::ChangeProposed {
+        proposal: format!("order-{number}"),
+        r#type: "simpul.directory.v1.EmbargoOrdered".into(),
+        payload: ordered.encode_to_vec().into(),
+        reason: "an investigation".into(),
+        expires_at_us: NOW + DAY,
+    };
+    realm.say("ChangeProposed", &change)?;
+    realm.say_as(&SECOND, NOW, "ChangeApproved", &approval(&change))
+}
+
+#[test]
+fn an_embargo_is_countersigned_names_its_article_and_ends_by_itself() {
+    let polri: AgencyCode = "polri".parse().unwrap();
+    let at = Timestamp::from_us;
+    // One key alone hides nothing.
+    let mut alone = Realm::new();
+    let refused = alone.say("EmbargoOrdered", &embargo(NOW + DAY)).unwrap_err();
+    assert_eq!(refused, DirectoryError::Control(ControlError::NotCountersigned));
+
+    let mut realm = Realm::controlled();
+    let direct = realm.say("EmbargoOrdered", &embargo(NOW + DAY)).unwrap_err();
+    assert_eq!(direct, DirectoryError::Control(ControlError::Direct));
+    let field = |error: DirectoryError| match error {
+        DirectoryError::Field { field, .. } | DirectoryError::NotDeclared { field, .. } => field,
+        other => panic!("{other}"),
+    };
+    let right = embargo(NOW + 2 * DAY);
+    for (wrong, name) in [
+        (wire::EmbargoOrdered { article: " ".into(), ..right.clone() }, "article"),
+        (wire::EmbargoOrdered { order_ref: String::new(), ..right.clone() }, "order_ref"),
+        (wire::EmbargoOrdered { case_ref: String::new(), ..right.clone() }, "case_ref"),
+        (wire::EmbargoOrdered { agency: "bin".into(), ..right.clone() }, "agency"),
+        (wire::EmbargoOrdered { embargo: "Sprin 12".into(), ..right.clone() }, "embargo"),
+        (embargo(NOW), "until_us"),
+        (embargo(NOW + 367 * DAY), "until_us"),
+        (embargo(0), "until_us"),
+    ] {
+        assert_eq!(field(order(&mut realm, 0, &wrong).unwrap_err()), name);
+    }
+    order(&mut realm, 1, &right).unwrap();
+    let holds = |realm: &Realm, agency: &AgencyCode, case_ref: &str, us: i64| {
+        realm.directory.embargo(agency, case_ref, at(us)).map(|embargo| embargo.article.clone())
+    };
+    assert_eq!(holds(&realm, &polri, "TPPO-7", NOW).as_deref(), Some("KUHAP 17"));
+    assert_eq!(holds(&realm, &polri, "TPPO-7", NOW + 2 * DAY), None, "it ends by itself");
+    assert_eq!(holds(&realm, &polri, "TPPO-8", NOW), None);
+    assert_eq!(holds(&realm, &polri, "", NOW), None);
+    assert_eq!(holds(&realm, &"kbri-yangon".parse().unwrap(), "TPPO-7", NOW), None);
+
+    // Prolonged for the same looks, and for no others.
+    let other = wire::EmbargoOrdered { case_ref: "TPPO-8".into(), ..right.clone() };
+    assert_eq!(field(order(&mut realm, 2, &other).unwrap_err()), "embargo");
+    order(&mut realm, 3, &embargo(NOW + 9 * DAY)).unwrap();
+    assert!(holds(&realm, &polri, "TPPO-7", NOW + 8 * DAY).is_some());
+    let ended = wire::EmbargoEnded {
+        embargo: "sprin-12".into(),
+        ended_at_us: NOW + 3 * DAY,
+        reason: "the trial is over".into(),
+    };
+    let change = wire::ChangeProposed {
+        proposal: "end".into(),
+        r#type: "simpul.directory.v1.EmbargoEnded".into(),
+        payload: ended.encode_to_vec().into(),
+        reason: "the trial is over".into(),
+        expires_at_us: NOW + DAY,
+    };
+    realm.say("ChangeProposed", &change).unwrap();
+    realm.say_as(&SECOND, NOW, "ChangeApproved", &approval(&change)).unwrap();
+    assert!(holds(&realm, &polri, "TPPO-7", NOW + 2 * DAY).is_some());
+    assert_eq!(holds(&realm, &polri, "TPPO-7", NOW + 3 * DAY), None);
+}

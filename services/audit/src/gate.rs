@@ -6,7 +6,7 @@ use arc_swap::ArcSwap;
 use prost::Message;
 use simpul_audit::{AccessDraft, AccessLog, QUOTA_EXCEEDED, SubjectId, quota};
 use simpul_log::Reader;
-use simpul_policy::{Action, Ask, Decision, Directory};
+use simpul_policy::{Action, Ask, Decision, Directory, Embargo};
 use simpul_types::{AgencyCode, Caller, Clock, FieldClass, Position, Purpose, Timestamp};
 use tonic::{Request, Status};
 
@@ -148,6 +148,7 @@ impl Gate {
         if taken.is_err() {
             answered = Answered::plain(QUOTA_EXCEEDED, answered.position);
         }
+        let case_ref = answered.case_ref;
         let draft = AccessDraft {
             caller: Some(visit.caller.clone()),
             official: visit.official.clone(),
@@ -155,12 +156,16 @@ impl Gate {
             purpose: visit.purpose.as_ref().map_or_else(String::new, ToString::to_string),
             disclosed: answered.disclosed.iter().map(ToString::to_string).collect(),
             answer: answered.class.to_owned(),
-            case_ref: answered.case_ref,
+            case_ref: case_ref.clone(),
             position: answered.position,
             directory_position: decision.directory_position,
             policies: decision.grounds(),
             checkpoint: Some(self.reader.head().checkpoint.clone()),
             subjects: answered.subjects,
+            embargo: visit
+                .directory
+                .embargo(&visit.caller.sender.agency, &case_ref, visit.at)
+                .map(Embargo::to_wire),
             parameters: visit.parameters.clone().into(),
             ..AccessDraft::default()
         };

@@ -54,10 +54,14 @@ pub(crate) async fn report(
     };
     let access_entry = edge.gate.record(&visit, &decision, answered).await?;
     subjects.insert(EVERYBODY);
-    let (worker, issued_to, at) = (edge.clone(), visit.agency().to_owned(), visit.at());
+    let at = visit.at();
+    let over = visit.directory();
+    let over = over.embargoes().filter(|embargo| embargo.until <= at);
+    let released = over.map(|embargo| embargo.reference.clone()).collect();
+    let (worker, issued_to) = (edge.clone(), visit.agency().to_owned());
     let made = tokio::task::spawn_blocking(move || {
         let key = worker.signing_key()?;
-        let report = Report { subjects, issued_to, at, since_us, access_entry, key: &key };
+        let report = Report { subjects, released, issued_to, at, since_us, access_entry, key: &key };
         make_report(worker.gate.access(), &report).map_err(|error| match error {
             ReportError::TooLarge => Status::out_of_range(error.to_string()),
             ReportError::Entry(error) => status::of_entry(&error),

@@ -11,6 +11,7 @@ mod repair;
 mod replay;
 mod subject_report;
 mod tiles;
+mod usage;
 mod verify;
 mod witness;
 
@@ -34,6 +35,8 @@ pub enum Command {
     Access(access::Access),
     /// Everybody who looked at one person, with the proof that nobody is left out
     SubjectReport(subject_report::SubjectReport),
+    /// Serve who looked to a citizens' portal, as Estonia's Data Tracker asks for it (findUsage)
+    UsageServer(usage::UsageServer),
     /// Who received what in a time, for the notice after a breach
     BreachReport(breach::BreachReport),
     /// The newest signed checkpoint
@@ -66,6 +69,7 @@ pub async fn run(
         Command::Replay(command) => return replay::run(command, connection, json, out).await,
         Command::Access(command) => access::run(command, connection, json, out).await?,
         Command::SubjectReport(command) => subject_report::run(command, connection, json, out).await?,
+        Command::UsageServer(command) => usage::run(command, connection, json, out).await?,
         Command::BreachReport(command) => breach::run(command, connection, json, out).await?,
         Command::Checkpoint(command) => return checkpoint::run(command, connection, json, out).await,
         Command::Proof(command) => proof::run(command, connection, json, out).await?,

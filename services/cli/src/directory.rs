@@ -28,6 +28,10 @@ pub enum Command {
     Agree(change::Agree),
     /// End an agreement before its day; proposed where two keys are needed
     EndAgreement(change::EndAgreement),
+    /// Keep an agency's looks in a case from the persons looked at, until a day; takes effect when a second key approves it
+    Embargo(change::Embargo),
+    /// End an embargo before its day
+    EndEmbargo(change::EndEmbargo),
     /// Any other change, from a payload in JSON; proposed where two keys are needed
     Change(change::Change),
     /// Changes that were proposed, and what became of them
@@ -73,6 +77,8 @@ pub async fn run(
         Command::Agreements => change::agreements(connection, json, out).await?,
         Command::Agree(command) => return change::agree(command, connection, json, out).await,
         Command::EndAgreement(command) => return change::end(command, connection, json, out).await,
+        Command::Embargo(command) => return change::embargo(command, connection, json, out).await,
+        Command::EndEmbargo(command) => return change::end_embargo(command, connection, json, out).await,
         Command::Change(command) => return change::any(command, connection, json, out).await,
         Command::Proposals => change::proposals(connection, json, out).await?,
         Command::Approve(command) => return change::approve(command, connection, json, out).await,

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use prost::Message;
 use simpul_audit::{AccessDraft, AccessLog};
-use simpul_policy::Directory;
+use simpul_policy::{AUTHORITY_AGENCY, Directory, Proposal};
 use simpul_proto::v1::{
     self,
     directory_service_server::{DirectoryService, DirectoryServiceServer},
@@ -87,6 +87,7 @@ impl DirectoryService for DirectoryEdge {
         request: Request<v1::ListAgreementsRequest>,
     ) -> Result<Response<v1::ListAgreementsResponse>, Status> {
         let (caller, directory) = self.enter(&request)?;
+        let authority = caller.sender.agency.as_str() == AUTHORITY_AGENCY;
         self.record(AccessDraft {
             caller: Some(caller),
             action: "directory.agreements",
@@ -96,9 +97,12 @@ impl DirectoryService for DirectoryEdge {
         })
         .await?;
         let now = self.clock.now();
+        // What is hidden is known to the authority alone, also while it is only proposed.
+        let shown = |proposal: &&Proposal| authority || !proposal.event_type.contains(".Embargo");
+        let proposals = directory.proposals().filter(shown);
         Ok(Response::new(v1::ListAgreementsResponse {
             agreements: directory.agreements().map(|agreement| encode::agreement(agreement, now)).collect(),
-            proposals: directory.proposals().map(|proposal| encode::proposal(proposal, now)).collect(),
+            proposals: proposals.map(|proposal| encode::proposal(proposal, now)).collect(),
             dual_control: directory.dual_control(),
             directory_position: directory.position().get(),
         }))

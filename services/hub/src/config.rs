@@ -32,6 +32,9 @@ pub struct Config {
     /// The read models.
     #[serde(default)]
     pub projection: Projection,
+    /// The access log.
+    #[serde(default)]
+    pub access: Access,
     /// NATS; without it nothing is published, and everything else works.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nats: Option<Nats>,
@@ -197,6 +200,21 @@ pub struct Projection {
     pub digest_every_events: u64,
 }
 
+/// `[access]`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Access {
+    /// The access log's checkpoint is recorded in the log so often, where there were accesses since; seconds, 0 for never. Needs
+    /// `keys.producer`.
+    #[serde(default = "defaults::anchor_every_s")]
+    pub anchor_every_s: u64,
+}
+
+impl Default for Access {
+    fn default() -> Self {
+        Self { anchor_every_s: defaults::anchor_every_s() }
+    }
+}
+
 impl Default for Projection {
     fn default() -> Self {
         Self { cache_bytes: None, digest_every_events: defaults::digest_every_events() }
@@ -249,6 +267,11 @@ mod defaults {
     /// About once a week of the full feed; a second of reading rows in the background.
     pub(super) fn digest_every_events() -> u64 {
         1_000_000
+    }
+
+    /// What could be rolled back unseen is no more than this.
+    pub(super) fn anchor_every_s() -> u64 {
+        600
     }
 
     pub(super) fn in_flight_max() -> usize {

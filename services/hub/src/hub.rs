@@ -103,11 +103,12 @@ pub async fn start_at(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<H
     let access_config = config.log_config("access", config.access_origin());
     let keys = simpul_log::Keys { signer: log, wrap: master.wrap_key() };
     let access_keys = simpul_log::Keys { signer: access, wrap: master.wrap_key() };
-    let (opening_clock, data_dir) = (clock.clone(), config.data_dir.to_path_buf());
+    let (opening_clock, data_dir, index) = (clock.clone(), config.data_dir.to_path_buf(), master.index_key());
     let opened = tokio::task::spawn_blocking(move || {
         let (appender, reader) =
             simpul_log::open(log_config, Schema::Submissions, keys, opening_clock.clone()).context("log")?;
-        let access = AccessLog::open(access_config, access_keys, opening_clock).context("access log")?;
+        let access =
+            AccessLog::open(access_config, access_keys, index, opening_clock).context("access log")?;
         let (log_key, access_key) = (reader.verifier(), access.reader().verifier());
         leave_verifier_keys(&data_dir, &log_key, &access_key).context("leaving the verifier keys")?;
         let directory = fold_directory(&appender, &reader, authority).context("directory")?;

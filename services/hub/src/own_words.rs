@@ -9,7 +9,7 @@ use prost::Message;
 use simpul_legality::RuleBook;
 use simpul_log::Reader;
 use simpul_projection::{LAYOUT, ReadModels};
-use simpul_proto::hub::StateDigestRecorded;
+use simpul_proto::hub::{AccessCheckpointRecorded, StateDigestRecorded};
 use simpul_supersede::{Announce, AnnounceError, Parts, Said};
 use simpul_types::{Clock, ExpectedVersion, Position, RejectReason, StreamName, background::when_idle};
 use tokio::{sync::watch, task::JoinHandle};
@@ -22,6 +22,8 @@ use crate::{
 
 /// Stream of the state digests.
 const DIGESTS: &str = "hub-state/digest";
+/// Stream of the access log's checkpoints.
+const ANCHORS: &str = simpul_audit::verify::ANCHORS;
 /// After a failure.
 const TRY_AGAIN: Duration = Duration::from_secs(5);
 
@@ -30,6 +32,7 @@ pub(crate) struct OwnWords {
     superseding: simpul_supersede::Handle,
     deadlines: simpul_deadlines::Handle,
     digesting: JoinHandle<()>,
+    anchoring: JoinHandle<()>,
     stopping: CancellationToken,
 }
 
@@ -44,6 +47,7 @@ impl OwnWords {
         self.superseding.stop().await;
         self.deadlines.stop().await;
         let _ = self.digesting.await;
+        let _ = self.anchoring.await;
     }
 }
 
@@ -74,10 +78,17 @@ pub(crate) fn start(
     let digests = Digests {
         every: config.projection.digest_every_events,
         read_models: read_models.clone(),
+        producer: Arc::clone(&producer),
+        stopping: stopping.clone(),
+    };
+    let anchors = Anchors {
+        every: Duration::from_secs(config.access.anchor_every_s),
+        access: access.clone(),
         producer,
         stopping: stopping.clone(),
     };
-    Ok(OwnWords { superseding, deadlines, digesting: tokio::spawn(digests.run()), stopping })
+    let (digesting, anchoring) = (tokio::spawn(digests.run()), tokio::spawn(anchors.run()));
+    Ok(OwnWords { superseding, deadlines, digesting, anchoring, stopping })
 }
 
 /// Puts words into the log.
@@ -129,6 +140,48 @@ impl simpul_deadlines::Announce for Announcer {
             }
         }
         .boxed()
+    }
+}
+
+/// Records the access log's checkpoint, so that neither log can be rolled back alone.
+struct Anchors {
+    every: Duration,
+    access: Reader,
+    producer: Arc<Producer>,
+    stopping: CancellationToken,
+}
+
+impl Anchors {
+    async fn run(self) {
+        if self.every.is_zero() {
+            return;
+        }
+        let mut anchored = 0;
+        loop {
+            tokio::select! {
+                () = self.stopping.cancelled() => return,
+                () = tokio::time::sleep(self.every) => {}
+            }
+            let head = self.access.head();
+            if head.size.get() == anchored {
+                continue;
+            }
+            let recorded = AccessCheckpointRecorded { checkpoint: head.checkpoint.clone() };
+            let word = Word {
+                event_type: "simpul.hub.v1.AccessCheckpointRecorded",
+                stream: ANCHORS.parse().expect("a stream's name"),
+                expected: ExpectedVersion::Any,
+                purpose: "OVERSIGHT",
+                payload: recorded.encode_to_vec(),
+            };
+            match self.producer.say(word).await {
+                Ok(_) => anchored = head.size.get(),
+                Err(_) if self.stopping.is_cancelled() => return,
+                Err(rejection) => {
+                    tracing::warn!(%rejection, "the access log's checkpoint was not recorded");
+                }
+            }
+        }
     }
 }
 

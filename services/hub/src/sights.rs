@@ -293,7 +293,13 @@ mod tests {
         let (appender, reader) =
             simpul_log::open(config("log"), Schema::Submissions, keys("x.example/log"), clock.clone())
                 .unwrap();
-        let access = AccessLog::open(config("access"), keys("x.example/access"), clock.clone()).unwrap();
+        let access = AccessLog::open(
+            config("access"),
+            keys("x.example/access"),
+            simpul_signing::IndexKey::from_bytes(&[7; 32]),
+            clock.clone(),
+        )
+        .unwrap();
         let authority = key.public_key();
         let empty = fold_directory(&appender, &reader, authority).unwrap();
         let admission =

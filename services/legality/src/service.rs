@@ -8,11 +8,11 @@ use prometheus_client::registry::Registry;
 use prost::Message;
 use simpul_audit::{AccessDraft, AccessLog, QUOTA_EXCEEDED, SubjectId};
 use simpul_legality::{Assessment, Facts, RuleBook, evaluate};
-use simpul_policy::{Action, Ask, Decision, Directory};
+use simpul_policy::{Action, Ask, Decision, Directory, Embargo};
 use simpul_projection::{PersonId, ReadModels, StateError};
 use simpul_proto::{
     status,
-    v1::{CheckFault, CheckRequest, CheckResponse, legality_service_server::LegalityService},
+    v1::{AccessEmbargo, CheckFault, CheckRequest, CheckResponse, legality_service_server::LegalityService},
 };
 use simpul_signing::SigningKey;
 use simpul_types::{Caller, Clock, FieldClass, IdSource, Position, RejectReason, Rejection, Timestamp};
@@ -161,6 +161,12 @@ impl Inner {
         self.parts.directory.load().decide_shared(&ask(caller, question, at))
     }
 
+    fn embargo(&self, visit: &Visit<'_>, question: &Question) -> Option<AccessEmbargo> {
+        let (directory, agency) = (self.parts.directory.load(), &visit.caller.sender.agency);
+        let embargo = directory.embargo(agency, &question.case_ref, self.parts.clock.now());
+        embargo.map(Embargo::to_wire)
+    }
+
     fn want(&self, caller: &Caller, question: &Question, at: Timestamp) -> &'static str {
         self.parts.directory.load().want(&ask(caller, question, at))
     }
@@ -228,6 +234,7 @@ impl Inner {
             policies: visit.decision.grounds(),
             checkpoint: Some(checkpoint.clone()),
             subjects: vec![visit.subject],
+            embargo: self.embargo(visit, question),
             parameters: visit.parameters.clone().into(),
         };
         match self.parts.access.record(draft).await {

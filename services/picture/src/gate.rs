@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use prost::Message;
 use simpul_audit::{AccessDraft, QUOTA_EXCEEDED, Quota, SubjectId, quota};
-use simpul_policy::{Action, Ask, Directory};
+use simpul_policy::{Action, Ask, Directory, Embargo};
 use simpul_projection::{Document, classes_of};
 use simpul_proto::status;
 use simpul_types::{AgencyCode, Caller, FieldClass, Position, Purpose, Timestamp, View};
@@ -219,6 +219,11 @@ impl Visit {
             policies: sight.policies.iter().cloned().collect(),
             checkpoint: Some(checkpoint.clone()),
             subjects: answered.subjects,
+            embargo: parts
+                .directory
+                .load()
+                .embargo(self.agency(), answered.case_ref, parts.clock.now())
+                .map(Embargo::to_wire),
             parameters: self.parameters.clone().into(),
         };
         let index = parts.access.record(draft).await.map_err(|error| fault::of_access(&error))?;

@@ -331,7 +331,15 @@ fn open(
     )
     .unwrap();
     let access_clock = Arc::clone(&clock) as Arc<dyn Clock>;
-    let access = Arc::new(AccessLog::open(access, keys("simpul.example/test/access"), access_clock).unwrap());
+    let access = Arc::new(
+        AccessLog::open(
+            access,
+            keys("simpul.example/test/access"),
+            simpul_signing::IndexKey::from_bytes(&[7; 32]),
+            access_clock,
+        )
+        .unwrap(),
+    );
     let directory: Directory = fold_directory(&appender, &reader, authority.key.public_key()).unwrap();
     let admission = Admission::start(config, appender, reader.clone(), directory, Arc::clone(&access), clock);
     (admission, reader, access)

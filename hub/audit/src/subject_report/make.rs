@@ -20,6 +20,8 @@ use crate::{
 pub struct Report<'a> {
     /// Every id under which somebody may have looked.
     pub subjects: BTreeSet<SubjectId>,
+    /// References of the embargoes that are over.
+    pub released: Vec<String>,
     /// To whom.
     pub issued_to: String,
     /// When.
@@ -60,9 +62,18 @@ pub fn make_report(log: &AccessLog, report: &Report<'_>) -> Result<v1::SubjectRe
     let mut accesses = BTreeMap::new();
     let mut bytes = 0;
     let mut chains = Vec::with_capacity(report.subjects.len());
-    for subject in &report.subjects {
-        let mut chain = v1::SubjectChain { subject: subject.to_vec().into(), ..Default::default() };
-        let mut next = log.chain(subject).map(|chain| chain.newest);
+    let open = report.subjects.iter().map(|subject| (String::new(), *subject));
+    let released = report.released.iter().flat_map(|embargo| {
+        let under = |subject: &SubjectId| (embargo.clone(), log.under(embargo, subject));
+        report.subjects.iter().map(under)
+    });
+    for (embargo, subject) in open.chain(released) {
+        let mut chain = v1::SubjectChain {
+            subject: subject.to_vec().into(),
+            released: embargo,
+            ..v1::SubjectChain::default()
+        };
+        let mut next = log.chain(&subject).map(|chain| chain.newest);
         while let Some(index) = next {
             // An entry that came meanwhile may not be on the disk yet.
             while reader.head().size.get() <= index {
@@ -88,7 +99,10 @@ pub fn make_report(log: &AccessLog, report: &Report<'_>) -> Result<v1::SubjectRe
                 break;
             }
         }
-        chains.push(chain);
+        // An embargo that had nothing to do with her is none of her business.
+        if chain.newest.is_some() || chain.released.is_empty() {
+            chains.push(chain);
+        }
     }
     let statement = v1::SubjectStatement {
         version: 1,

@@ -41,6 +41,8 @@ pub struct LookLine {
     pub answer: String,
     /// Field classes disclosed.
     pub disclosed: Vec<String>,
+    /// Article by which it was kept from the person until now; empty where it was not.
+    pub embargo: String,
     /// It concerns everybody on record, not this person alone.
     pub everybody: bool,
 }
@@ -191,6 +193,7 @@ fn line(index: u64, entry: &v1::AccessEntry) -> LookLine {
         case_ref: entry.case_ref.clone(),
         answer: entry.answer.clone(),
         disclosed: entry.disclosed.clone(),
+        embargo: entry.embargo.as_ref().map(|embargo| embargo.article.clone()).unwrap_or_default(),
         everybody: entry.links.iter().any(|link| link.subject[..] == EVERYBODY),
     }
 }

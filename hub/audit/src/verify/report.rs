@@ -87,6 +87,14 @@ pub struct LogReport {
     /// Of the main log: its executed erasures.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub erasures: Vec<ErasureNote>,
+    /// Of the main log: its recorded checkpoints of the access log, each compared with what that is now.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub access_checkpoints: u64,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// Payloads by what can be said of them.

@@ -133,7 +133,9 @@ impl Folder {
         let (log, reader) =
             simpul_log::open(config("log", ORIGIN), Schema::Submissions, keys(ORIGIN), clock()).unwrap();
         let origin = format!("{ORIGIN}/access");
-        let access = Arc::new(AccessLog::open(config("access", &origin), keys(&origin), clock()).unwrap());
+        let access = Arc::new(
+            AccessLog::open(config("access", &origin), keys(&origin), master().index_key(), clock()).unwrap(),
+        );
         simpul_audit::verify::leave_verifier_keys(dir, &reader.verifier(), &access.reader().verifier())
             .unwrap();
         let mut sequences = HashMap::new();

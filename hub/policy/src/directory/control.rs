@@ -39,6 +39,9 @@ impl Directory {
                 let mut approved = after.clone();
                 let (event_type, payload) = (proposed.r#type.as_str(), &proposed.payload[..]);
                 approved.change(&Word { event_type, payload, ..*word }, None)?;
+                if event_type.strip_prefix(EVENT_PACKAGE) == Some("EmbargoOrdered") {
+                    Self::judge_embargo(&decode(payload)?, at)?;
+                }
                 approved.keeps_its_keys(at)?;
             }
             Some("ChangeApproved") => {

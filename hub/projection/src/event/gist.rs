@@ -150,6 +150,8 @@ impl Content {
             "simpul.directory.v1.ChangeApproved" => message(bytes).map(Self::Approved),
             "simpul.directory.v1.AgreementConcluded"
             | "simpul.directory.v1.AgreementEnded"
+            | "simpul.directory.v1.EmbargoOrdered"
+            | "simpul.directory.v1.EmbargoEnded"
             | "simpul.directory.v1.DualControlBegun"
             | "simpul.directory.v1.ChangeWithdrawn" => Ok(Self::Directory),
             _ => super::entry::Gist::decode(event_type, &bytes).map(Self::Entry),

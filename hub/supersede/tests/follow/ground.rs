@@ -74,7 +74,7 @@ impl Ground {
         let (config, schema, keys) = open("log", Schema::Submissions);
         let (appender, reader) = simpul_log::open(config, schema, keys, Arc::new(System)).unwrap();
         let (config, _, keys) = open("access", Schema::Access);
-        let access = Arc::new(AccessLog::open(config, keys, Arc::new(System)).unwrap());
+        let access = Arc::new(AccessLog::open(config, keys, master.index_key(), Arc::new(System)).unwrap());
         let keys = StateKeys { index: master.index_key(), sealer: master.state_key("read-models") };
         let config = simpul_projection::Config::new(dir.path().join("state"));
         let (models, folding) = simpul_projection::start(config, reader.clone(), keys).unwrap();

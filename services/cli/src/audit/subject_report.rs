@@ -3,12 +3,16 @@
 use std::{io::Write, path::PathBuf};
 
 use anyhow::{Context, bail};
+use bytes::Bytes;
 use clap::Args;
 use simpul_audit::subject_report::{LookLine, LooksReport, REPORT_BYTES_MAX, verify_report};
 use simpul_proto::v1::{
     self, audit_service_client::AuditServiceClient, check_request::Subject,
     get_subject_report_request as wire,
 };
+use simpul_signing::VerifyingKey;
+use simpul_tlog::note::NoteVerifier;
+use tonic::Streaming;
 
 use crate::{
     connection::{self, ConnectionArgs},
@@ -57,7 +61,21 @@ pub async fn run(
     let access_log = connection::access_key(&hub.file, command.access_key.as_deref())?;
     let verdict_key = connection::verdict_key(&hub.file, None)?;
     let request = v1::GetSubjectReportRequest { subject, purpose: command.purpose, official, since_us };
-    let mut parts = answer(AuditServiceClient::new(hub.channel).get_subject_report(request).await)?;
+    let parts = answer(AuditServiceClient::new(hub.channel).get_subject_report(request).await)?;
+    let file = collect(parts).await?;
+    let report = checked(&file, &access_log, &verdict_key)?;
+    if let Some(path) = &command.out {
+        std::fs::write(path, &file).with_context(|| format!("writing {}", path.display()))?;
+        remark(format_args!("kept in {}", path.display()));
+    }
+    if json { json_line(out, &report) } else { print(&report, out) }
+}
+
+/// The file that a hub sends.
+///
+/// # Errors
+/// Where it breaks off, or never ends.
+pub(super) async fn collect(mut parts: Streaming<v1::BundlePart>) -> anyhow::Result<Bytes> {
     let mut file = Vec::new();
     while let Some(part) = parts.message().await.map_err(refusal)? {
         file.extend_from_slice(&part.chunk);
@@ -65,16 +83,24 @@ pub async fn run(
             bail!("the hub sends more than any report holds");
         }
     }
-    let report = verify_report(&file.clone().into(), &access_log, Some(&verdict_key));
+    Ok(file.into())
+}
+
+/// What a report says that holds.
+///
+/// # Errors
+/// The first thing that does not.
+pub(super) fn checked(
+    file: &Bytes,
+    access_log: &NoteVerifier,
+    verdict_key: &VerifyingKey,
+) -> anyhow::Result<LooksReport> {
+    let report = verify_report(file, access_log, Some(verdict_key));
     let report = report.map_err(|what| anyhow::anyhow!("the hub's report {what}"))?;
-    if let Some(violation) = report.violations.first() {
-        bail!("the hub's report does not hold: {violation}");
+    match report.violations.first() {
+        Some(violation) => bail!("the hub's report does not hold: {violation}"),
+        None => Ok(report),
     }
-    if let Some(path) = &command.out {
-        std::fs::write(path, &file).with_context(|| format!("writing {}", path.display()))?;
-        remark(format_args!("kept in {}", path.display()));
-    }
-    if json { json_line(out, &report) } else { print(&report, out) }
 }
 
 /// For people.
@@ -108,11 +134,14 @@ pub fn print(report: &LooksReport, out: &mut dyn Write) -> anyhow::Result<()> {
 
 fn row(look: &LookLine) -> [String; 7] {
     let official = if look.official.is_empty() { "(machine)".into() } else { look.official.clone() };
-    let why = match (look.case_ref.as_str(), look.everybody) {
+    let mut why = match (look.case_ref.as_str(), look.everybody) {
         ("", false) => look.purpose.clone(),
         ("", true) => format!("{} (concerns everybody)", look.purpose),
         (case, _) => format!("{} in case {case}", look.purpose),
     };
+    if !look.embargo.is_empty() {
+        why = format!("{why}, kept back until now by {}", look.embargo);
+    }
     [
         look.index.to_string(),
         look.at.clone(),

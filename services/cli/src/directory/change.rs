@@ -87,6 +87,48 @@ pub struct EndAgreement {
 }
 
 #[derive(Args)]
+pub struct Embargo {
+    /// Its reference, 1 to 64 of a-z, 0-9 and '-'; one that is known is prolonged or shortened
+    embargo: String,
+
+    /// Agency whose looks are kept back
+    #[arg(long)]
+    agency: String,
+
+    /// The case, as the agency's questions name it
+    #[arg(long = "case", value_name = "REF")]
+    case_ref: String,
+
+    /// Article of law that lets it be
+    #[arg(long)]
+    article: String,
+
+    /// Number of the order
+    #[arg(long = "order", value_name = "NUMBER")]
+    order_ref: String,
+
+    /// Time that it ends by itself, at most 366 days ahead
+    #[arg(long)]
+    until: String,
+
+    #[command(flatten)]
+    proposal: ProposalArgs,
+}
+
+#[derive(Args)]
+pub struct EndEmbargo {
+    /// Its reference
+    embargo: String,
+
+    /// From when on; now without it
+    #[arg(long)]
+    at: Option<String>,
+
+    #[command(flatten)]
+    proposal: ProposalArgs,
+}
+
+#[derive(Args)]
 pub struct Change {
     /// Directory event without its package, for example KeyRevoked
     name: String,
@@ -167,6 +209,31 @@ pub async fn end(
     let reason = command.proposal.reason.clone();
     let ended = wire::AgreementEnded { agreement: command.agreement, ended_at_us, reason };
     change("AgreementEnded", ended.encode_to_vec(), command.proposal, connection, json, out).await
+}
+
+pub async fn embargo(
+    command: Embargo,
+    connection: &ConnectionArgs,
+    json: bool,
+    out: &mut dyn Write,
+) -> anyhow::Result<ExitCode> {
+    let Embargo { embargo, agency, case_ref, article, order_ref, until, proposal } = command;
+    let until_us = parse_time(&until).context("--until")?;
+    let ordered = wire::EmbargoOrdered { embargo, agency, case_ref, article, order_ref, until_us };
+    change("EmbargoOrdered", ordered.encode_to_vec(), proposal, connection, json, out).await
+}
+
+pub async fn end_embargo(
+    command: EndEmbargo,
+    connection: &ConnectionArgs,
+    json: bool,
+    out: &mut dyn Write,
+) -> anyhow::Result<ExitCode> {
+    let at = command.at.as_deref().map(parse_time).transpose().context("--at")?;
+    let ended_at_us = at.unwrap_or_else(|| System.now().as_us());
+    let reason = command.proposal.reason.clone();
+    let ended = wire::EmbargoEnded { embargo: command.embargo, ended_at_us, reason };
+    change("EmbargoEnded", ended.encode_to_vec(), command.proposal, connection, json, out).await
 }
 
 pub async fn any(

@@ -86,9 +86,13 @@ impl Hub {
         )
         .unwrap();
         let origin = "simpul.example/test/access";
-        let access =
-            AccessLog::open(config(&dir.path().join("access"), origin), keys(origin, &master), clock.clone())
-                .unwrap();
+        let access = AccessLog::open(
+            config(&dir.path().join("access"), origin),
+            keys(origin, &master),
+            master.index_key(),
+            clock.clone(),
+        )
+        .unwrap();
         let state_keys = StateKeys { index: master.index_key(), sealer: master.state_key("read-models") };
         let state = simpul_projection::Config {
             cache_bytes: 8 << 20,

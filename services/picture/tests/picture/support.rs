@@ -97,7 +97,8 @@ impl Hub {
             simpul_log::open(config, Schema::Submissions, keys(origin), Arc::new(System)).unwrap();
         let origin = "simpul.example/picture/access";
         let config = open(&dir.path().join("access"), origin);
-        let access = Arc::new(AccessLog::open(config, keys(origin), Arc::new(System)).unwrap());
+        let access =
+            Arc::new(AccessLog::open(config, keys(origin), master.index_key(), Arc::new(System)).unwrap());
         let state_keys = StateKeys { index: master.index_key(), sealer: master.state_key("read-models") };
         let state = simpul_projection::Config::new(dir.path().join("state"));
         let (models, projection) = simpul_projection::start(state, reader.clone(), state_keys).unwrap();

@@ -31,7 +31,13 @@ fn admission(dir: &TempDir) -> Admission {
     let clock: Arc<dyn Clock> = Arc::new(System);
     let (appender, reader) =
         simpul_log::open(config("log"), Schema::Submissions, keys("log"), Arc::clone(&clock)).unwrap();
-    let access = AccessLog::open(config("access"), keys("access"), Arc::clone(&clock)).unwrap();
+    let access = AccessLog::open(
+        config("access"),
+        keys("access"),
+        simpul_signing::IndexKey::from_bytes(&[7; 32]),
+        Arc::clone(&clock),
+    )
+    .unwrap();
     let directory = Directory::new([1; 32]);
     Admission::start(Config::default(), appender, reader, directory, Arc::new(access), clock)
 }

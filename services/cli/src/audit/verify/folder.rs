@@ -81,6 +81,9 @@ fn log(name: &str, report: &LogReport, out: &mut dyn Write) -> anyhow::Result<()
             "  payloads: {readable} READABLE, {sealed} SEALED, {erased} ERASED, {missing} MISSING"
         )?;
     }
+    if report.access_checkpoints > 0 {
+        writeln!(out, "  {} recorded checkpoints of the access log compared", report.access_checkpoints)?;
+    }
     for erasure in &report.erasures {
         let (by, approved) = (&erasure.requested_by, erasure.approved_by.join(", "));
         let (streams, position, request) = (erasure.streams.join(" "), erasure.position, &erasure.request);
