@@ -23,6 +23,7 @@ const BY_CODE: &[&str] = &[
     "simpul.directory.v1.ConnectorDeclared",
     "simpul.directory.v1.KeyRegistered",
     "simpul.directory.v1.KeyRevoked",
+    "simpul.directory.v1.CertificateRevoked",
     "simpul.directory.v1.PolicyDeclared",
     "simpul.directory.v1.AgreementConcluded",
     "simpul.directory.v1.AgreementEnded",

@@ -105,6 +105,14 @@ impl World {
         fs::write(&self.realm.hub_config, change(text)).expect("hub.toml is written");
     }
 
+    /// Lets one connector ask as often as it can: a benchmark's client stands for hundreds.
+    ///
+    /// # Panics
+    /// Where the file cannot be read or written.
+    pub fn as_many_requests_as_come(&self) {
+        self.configure(|text| text.replace("[listen]\n", "[listen]\nrequests_per_second_max = 1000000\n"));
+    }
+
     /// Starts the hub and waits until it is ready.
     ///
     /// # Panics

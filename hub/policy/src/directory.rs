@@ -68,6 +68,8 @@ pub struct Directory {
     agencies: BTreeMap<AgencyCode, AgencyRecord>,
     policies: Arc<Policies>,
     policy_version: String,
+    /// Client certificates that no longer count, by their SHA-256 in hex, and from when on.
+    revoked_certificates: BTreeMap<String, Timestamp>,
     /// By reference, ended and expired ones too.
     agreements: BTreeMap<String, Agreement>,
     /// By reference, ended ones too.
@@ -151,6 +153,7 @@ impl Directory {
             agencies: BTreeMap::from([(code, record)]),
             policies: Arc::new(Policies::none()),
             policy_version: String::new(),
+            revoked_certificates: BTreeMap::new(),
             agreements: BTreeMap::new(),
             embargoes: BTreeMap::new(),
             proposals: BTreeMap::new(),
@@ -186,6 +189,7 @@ impl Directory {
             Some("ConnectorDeclared") => self.declare_connector(&decode(payload)?),
             Some("KeyRegistered") => self.register_key(&decode(payload)?, position, proposed),
             Some("KeyRevoked") => self.revoke_key(&decode(payload)?, position, proposed),
+            Some("CertificateRevoked") => self.revoke_certificate(&decode(payload)?),
             Some("PolicyDeclared") => self.declare_policy(&decode(payload)?),
             Some("AgreementConcluded") => self.conclude(&decode(payload)?, position),
             Some("AgreementEnded") => self.end_agreement(&decode(payload)?),
@@ -280,6 +284,23 @@ impl Directory {
         Ok(())
     }
 
+    /// Of two revocations the earlier one counts.
+    fn revoke_certificate(&mut self, revoked: &wire::CertificateRevoked) -> Result<(), DirectoryError> {
+        let digest = &revoked.certificate;
+        let right = digest.len() == 64
+            && digest.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
+        if !right {
+            let rule = "64 hexadecimal digits, small letters".into();
+            return Err(DirectoryError::Field { field: "certificate", rule });
+        }
+        let at = optional_time(revoked.revoked_at_us)
+            .ok_or(DirectoryError::Field { field: "revoked_at_us", rule: "required".into() })?;
+        text("reason", &revoked.reason, TEXT_BYTES_MAX)?;
+        let known = self.revoked_certificates.entry(digest.clone()).or_insert(at);
+        *known = (*known).min(at);
+        Ok(())
+    }
+
     fn declare_policy(&mut self, declared: &wire::PolicyDeclared) -> Result<(), DirectoryError> {
         text("version", &declared.version, 64)?;
         self.policies = Arc::new(Policies::parse(&declared.cedar)?);
@@ -307,6 +328,16 @@ impl Directory {
     pub fn key(&self, sender: &Sender, key_id: &KeyId, at: Timestamp) -> Option<[u8; 32]> {
         let key = self.connector(sender)?.keys.get(key_id)?;
         key.counts_at(at).then_some(key.public_key)
+    }
+
+    /// Whether a client certificate counts at that time, by its SHA-256 in hex.
+    pub fn certificate_counts(&self, certificate: &str, at: Timestamp) -> bool {
+        self.revoked_certificates.get(certificate).is_none_or(|revoked| at < *revoked)
+    }
+
+    /// The next moment after `at` at which a certificate stops counting.
+    pub fn next_revocation(&self, at: Timestamp) -> Option<Timestamp> {
+        self.revoked_certificates.values().copied().filter(|revoked| *revoked > at).min()
     }
 
     /// Whether this connector of this agency is declared.

@@ -172,3 +172,35 @@ fn an_agency_that_nobody_declared_may_nothing() {
     let ask = Ask { agency: &agency, action, resource, field_class: None, purpose: None, provider: None, at };
     assert!(!fold.directory.decide(&ask).allowed);
 }
+
+#[test]
+fn a_certificate_counts_until_it_is_revoked() {
+    let mut fold = Fold::new();
+    let (certificate, other) = ("ab".repeat(32), "cd".repeat(32));
+    let revoked = |certificate: &str, at: i64, reason: &str| wire::CertificateRevoked {
+        certificate: certificate.into(),
+        revoked_at_us: at,
+        reason: reason.into(),
+    };
+    let at = Timestamp::from_us;
+    assert_eq!(fold.directory.next_revocation(at(0)), None);
+    fold.apply("CertificateRevoked", &revoked(&certificate, 50, "stolen")).unwrap();
+    // Of two revocations the earlier one counts.
+    fold.apply("CertificateRevoked", &revoked(&certificate, 70, "stolen")).unwrap();
+    let counts =
+        |fold: &Fold, certificate: &str, us: i64| fold.directory.certificate_counts(certificate, at(us));
+    assert!(counts(&fold, &certificate, 49) && counts(&fold, &other, 99));
+    assert!(!counts(&fold, &certificate, 50));
+    assert_eq!(fold.directory.next_revocation(at(49)), Some(at(50)));
+    assert_eq!(fold.directory.next_revocation(at(50)), None);
+    for (wrong, name) in [
+        (revoked("AB", 1, "stolen"), "certificate"),
+        (revoked(&certificate.to_uppercase(), 1, "stolen"), "certificate"),
+        (revoked(&other, 0, "stolen"), "revoked_at_us"),
+        (revoked(&other, 1, " "), "reason"),
+    ] {
+        let error = fold.apply("CertificateRevoked", &wrong).unwrap_err();
+        assert!(matches!(&error, DirectoryError::Field { field, .. } if *field == name), "{error}");
+    }
+    assert!(counts(&fold, &other, 99), "what was refused changed nothing");
+}

@@ -19,5 +19,5 @@ pub use server::{bind_loopback, serve};
 pub use shutdown::shutdown_signal;
 pub use simpul_types::clock::System;
 pub use supervise::Supervisor;
-pub use telemetry::{Telemetry, TelemetryError, init_telemetry};
+pub use telemetry::{Telemetry, TelemetryError, init_telemetry, register_panics};
 pub use tokio_util::sync::CancellationToken;

@@ -7,8 +7,10 @@
 use std::{
     io::{self, IsTerminal},
     panic::{self, PanicHookInfo},
+    sync::LazyLock,
 };
 
+use prometheus_client::{metrics::counter::Counter, registry::Registry};
 use serde::{Deserialize, Serialize};
 use tracing_subscriber::{EnvFilter, fmt::MakeWriter, layer::SubscriberExt, util::SubscriberInitExt};
 
@@ -35,7 +37,7 @@ pub struct Telemetry {
 
 impl Default for Telemetry {
     fn default() -> Self {
-        Self { format: Format::Text, filter: "info,async_nats=warn".into() }
+        Self { format: Format::Text, filter: "info,async_nats=warn,h2=error".into() }
     }
 }
 
@@ -80,7 +82,16 @@ where
     })
 }
 
+/// Panics since the start.
+static PANICS: LazyLock<Counter> = LazyLock::new(Counter::default);
+
+/// Shows how many panics there were.
+pub fn register_panics(registry: &mut Registry) {
+    registry.register("panics", "Panics, each contained in its task", PANICS.clone());
+}
+
 fn log_panic(info: &PanicHookInfo<'_>) {
+    PANICS.inc();
     // A `String` was formatted from values, and nobody knows which; a literal was written by one of us.
     let message = info.payload().downcast_ref::<&'static str>().copied().unwrap_or("(message withheld)");
     let place = info.location().map(ToString::to_string).unwrap_or_default();

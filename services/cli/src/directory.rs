@@ -32,6 +32,8 @@ pub enum Command {
     Embargo(change::Embargo),
     /// End an embargo before its day
     EndEmbargo(change::EndEmbargo),
+    /// Cut off whoever shows this client certificate, and let nobody in with it
+    RevokeCertificate(change::RevokeCertificate),
     /// Any other change, from a payload in JSON; proposed where two keys are needed
     Change(change::Change),
     /// Changes that were proposed, and what became of them
@@ -79,6 +81,9 @@ pub async fn run(
         Command::EndAgreement(command) => return change::end(command, connection, json, out).await,
         Command::Embargo(command) => return change::embargo(command, connection, json, out).await,
         Command::EndEmbargo(command) => return change::end_embargo(command, connection, json, out).await,
+        Command::RevokeCertificate(command) => {
+            return change::revoke_certificate(command, connection, json, out).await;
+        }
         Command::Change(command) => return change::any(command, connection, json, out).await,
         Command::Proposals => change::proposals(connection, json, out).await?,
         Command::Approve(command) => return change::approve(command, connection, json, out).await,

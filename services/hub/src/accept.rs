@@ -13,7 +13,10 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
-use crate::connection::Connection;
+use crate::{
+    connection::{CallerError, Connection, caller},
+    guests::Guests,
+};
 
 /// How long a client may take for its handshake.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -44,6 +47,7 @@ pub(crate) fn accept(
     listener: TcpListener,
     tls: rustls::ServerConfig,
     connections_max: usize,
+    guests: Arc<Guests>,
     metrics: Metrics,
     stopping: CancellationToken,
     cut: CancellationToken,
@@ -63,9 +67,9 @@ pub(crate) fn accept(
             };
             metrics.open.set(i64::try_from(connections_max - room.available_permits()).unwrap_or(i64::MAX));
             let (acceptor, ready, metrics) = (acceptor.clone(), ready.clone(), metrics.clone());
-            let cut = cut.clone();
+            let (cut, guests) = (cut.clone(), Arc::clone(&guests));
             tokio::spawn(async move {
-                match identify(&acceptor, stream, permit, cut).await {
+                match identify(&acceptor, stream, permit, &guests, &cut).await {
                     Ok(connection) => {
                         metrics.accepted.inc();
                         // Fails only when tonic has stopped.
@@ -97,10 +101,15 @@ async fn identify(
     acceptor: &TlsAcceptor,
     stream: TcpStream,
     permit: OwnedSemaphorePermit,
-    cut: CancellationToken,
+    guests: &Arc<Guests>,
+    cut: &CancellationToken,
 ) -> Result<Connection, String> {
     stream.set_nodelay(true).map_err(|error| error.to_string())?;
     let handshake = tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await;
     let stream = handshake.map_err(|_| "handshake timed out")?.map_err(|error| error.to_string())?;
-    Connection::new(stream, permit, cut).map_err(|error| error.to_string())
+    let certificates = stream.get_ref().1.peer_certificates().unwrap_or_default();
+    let caller = certificates.first().ok_or(CallerError::NoCertificate).and_then(|first| caller(first));
+    let caller = caller.map_err(|error| error.to_string())?;
+    let seat = guests.admit(&caller, cut).map_err(|error| error.to_string())?;
+    Ok(Connection::new(stream, caller, seat, permit))
 }

@@ -83,6 +83,13 @@ pub struct Listen {
     /// Connections at once; more wait in the system's queue.
     #[serde(default = "defaults::connections_max")]
     pub connections_max: usize,
+    /// Connections of one connector at once; more are refused.
+    #[serde(default = "defaults::connections_per_connector_max")]
+    pub connections_per_connector_max: usize,
+    /// Requests of one connector in a second, over all its connections; more are refused. Messages within a stream are not counted:
+    /// those wait for one another. 0: no limit.
+    #[serde(default = "defaults::requests_per_second_max")]
+    pub requests_per_second_max: u32,
     /// Tiles over HTTPS, for anyone; absent: port 7444 beside gRPC. Port 0 lets the system choose.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tiles: Option<SocketAddr>,
@@ -254,6 +261,16 @@ mod defaults {
         4_096
     }
 
+    /// An agent holds one, a desk one for each official at work.
+    pub(super) fn connections_per_connector_max() -> usize {
+        256
+    }
+
+    /// A line-up of a whole mission in a second, and a fraction of what the hub answers.
+    pub(super) fn requests_per_second_max() -> u32 {
+        10_000
+    }
+
     /// Witnesses and tile readers need no more; the log itself signs with every frame.
     pub(super) fn publish_interval_ms() -> u64 {
         simpul_audit::published::INTERVAL.as_millis() as u64
@@ -340,6 +357,10 @@ impl Config {
         ensure!(self.erasure.approvals_min > 0, "erasure.approvals_min must be at least 1");
         ensure!(self.erasure.days_max > 0, "erasure.days_max must be at least 1");
         ensure!(self.listen.connections_max > 0, "listen.connections_max must be at least 1");
+        ensure!(
+            self.listen.connections_per_connector_max > 0,
+            "listen.connections_per_connector_max must be at least 1"
+        );
         ensure!(self.listen.tiles_connections_max > 0, "listen.tiles_connections_max must be at least 1");
         ensure!(
             self.listen.metrics.ip().is_loopback(),

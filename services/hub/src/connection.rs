@@ -5,6 +5,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use simpul_types::{Caller, Sender};
@@ -12,11 +13,19 @@ use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
     sync::OwnedSemaphorePermit,
+    time::Sleep,
 };
 use tokio_rustls::server::TlsStream;
-use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+use tokio_util::sync::WaitForCancellationFutureOwned;
 use tonic::transport::server::Connected;
 use x509_parser::{certificate::X509Certificate, extensions::GeneralName, prelude::FromDer};
+
+use crate::guests::Seat;
+
+/// How long a client may take for what HTTP/2 begins with.
+const FIRST_BYTES_TIMEOUT: Duration = Duration::from_secs(5);
+/// The connection preface, and the head of the first frame.
+const FIRST_BYTES: usize = 24 + 9;
 
 /// Why a certificate that the CA signed names no caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -52,6 +61,11 @@ pub(crate) struct Connection {
     caller: Caller,
     /// Ends the connection from our side, however long its streams would stay open.
     cut: Pin<Box<WaitForCancellationFutureOwned>>,
+    /// Until the client has said enough for HTTP/2 to begin; from then on its pings are asked for.
+    patience: Option<Pin<Box<Sleep>>>,
+    /// Bytes read meanwhile.
+    said: usize,
+    _seat: Seat,
     /// Counts against the cap as long as the connection lives.
     _permit: OwnedSemaphorePermit,
 }
@@ -59,12 +73,18 @@ pub(crate) struct Connection {
 impl Connection {
     pub(crate) fn new(
         stream: TlsStream<TcpStream>,
+        caller: Caller,
+        seat: Seat,
         permit: OwnedSemaphorePermit,
-        cut: CancellationToken,
-    ) -> Result<Self, CallerError> {
-        let certificates = stream.get_ref().1.peer_certificates().unwrap_or_default();
-        let caller = caller(certificates.first().ok_or(CallerError::NoCertificate)?)?;
-        Ok(Self { stream, caller, cut: Box::pin(cut.cancelled_owned()), _permit: permit })
+    ) -> Self {
+        let cut = Box::pin(seat.cut.clone().cancelled_owned());
+        let patience = Some(Box::pin(tokio::time::sleep(FIRST_BYTES_TIMEOUT)));
+        Self { stream, caller, cut, patience, said: 0, _seat: seat, _permit: permit }
+    }
+
+    /// Whether the client has taken too long to begin.
+    fn is_too_slow(&mut self, context: &mut Context<'_>) -> bool {
+        self.patience.as_mut().is_some_and(|patience| patience.as_mut().poll(context).is_ready())
     }
 }
 
@@ -85,7 +105,18 @@ impl AsyncRead for Connection {
         if self.cut.as_mut().poll(context).is_ready() {
             return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
         }
-        Pin::new(&mut self.stream).poll_read(context, buffer)
+        if self.is_too_slow(context) {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
+        if self.patience.is_some() {
+            self.said += buffer.filled().len() - before;
+            if self.said >= FIRST_BYTES {
+                self.patience = None;
+            }
+        }
+        read
     }
 }
 

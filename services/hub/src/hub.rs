@@ -24,6 +24,7 @@ use crate::{
     accept,
     config::Config,
     folder::{Addresses, Folder},
+    guests::{Guests, Rates},
     material::Material,
     own_words::{self, OwnWords},
     producer::Producer,
@@ -158,10 +159,15 @@ pub async fn start_at(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<H
     };
     let (stopping, cut) = (CancellationToken::new(), CancellationToken::new());
     let listener_metrics = accept::Metrics::default();
+    let guests =
+        Guests::new(admission.directory(), clock.clone(), config.listen.connections_per_connector_max);
+    tokio::spawn(Arc::clone(&guests).watch(stopping.clone()));
+    let rates = Rates::new(config.listen.requests_per_second_max);
     let connections = accept::accept(
         listener,
         tls,
         config.listen.connections_max,
+        Arc::clone(&guests),
         listener_metrics.clone(),
         stopping.clone(),
         cut.clone(),
@@ -184,7 +190,7 @@ pub async fn start_at(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<H
         clock,
         published: checkpoints[0].published().clone(),
     };
-    let serving = services::serve(backends, &metrics, connections, stopping.clone()).await?;
+    let serving = services::serve(backends, &metrics, connections, rates.clone(), stopping.clone()).await?;
     metrics.register(|registry| {
         simpul_log::metrics::register(registry);
         simpul_admission::metrics::register(registry);
@@ -192,6 +198,9 @@ pub async fn start_at(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<H
         read_models.register_metrics(registry);
         publisher.metrics().register(registry);
         listener_metrics.register(registry);
+        guests.register(registry);
+        rates.register(registry);
+        simpul_runtime::register_panics(registry);
         tiles_metrics.register(registry);
     });
     let sources = Sources {

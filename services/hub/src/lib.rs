@@ -7,6 +7,7 @@ mod accept;
 mod config;
 mod connection;
 mod folder;
+mod guests;
 mod hub;
 mod material;
 mod own_words;

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
 use tonic_health::{ServingStatus, server::HealthReporter};
 
-use crate::{connection::Connection, records::RecordsOf};
+use crate::{connection::Connection, guests::Rates, records::RecordsOf};
 
 /// Every service that health knows by name; the empty name stands for the whole hub.
 pub(crate) const NAMES: &[&str] = &[
@@ -47,6 +47,13 @@ const STREAMS_MAX: u32 = 1_024;
 const KEEPALIVE_EVERY: Duration = Duration::from_secs(30);
 /// How long its answer may take.
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Bytes of a request's headers; ours have some hundred.
+const HEADER_BYTES_MAX: u32 = 16 * 1_024;
+/// Streams that a client may reset before they were taken up; more end the connection (CVE-2023-44487).
+const RESETS_MAX: usize = 64;
+/// Until an answer begins: nothing takes so long but a client that does not finish its question.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What the services are made of.
 pub(crate) struct Backends {
@@ -79,6 +86,7 @@ pub(crate) async fn serve(
     backends: Backends,
     metrics: &Metrics,
     connections: mpsc::Receiver<io::Result<Connection>>,
+    rates: Rates,
     stopping: CancellationToken,
 ) -> anyhow::Result<Serving> {
     let Backends { admission, access, reader, read_models, outbox, verdict, clock, published } = backends;
@@ -120,6 +128,10 @@ pub(crate) async fn serve(
         .max_concurrent_streams(STREAMS_MAX)
         .http2_keepalive_interval(Some(KEEPALIVE_EVERY))
         .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
+        .http2_max_header_list_size(HEADER_BYTES_MAX)
+        .http2_max_pending_accept_reset_streams(Some(RESETS_MAX))
+        .timeout(ANSWER_TIMEOUT)
+        .layer(rates)
         .add_service(health)
         .add_service(reflection().build_v1().context("reflection")?)
         // What most tools of other languages still ask for.

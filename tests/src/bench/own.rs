@@ -71,6 +71,7 @@ pub async fn run(plan: &Plan, mut each: impl FnMut(Row)) -> anyhow::Result<()> {
 
 async fn submits(plan: &Plan, each: &mut impl FnMut(Row)) -> anyhow::Result<()> {
     let world = World::in_folder(&plan.folder, "");
+    world.as_many_requests_as_come();
     let hub = world.hub();
     let mut config = world.config("kp2mi", "sisko");
     for callers in [1, 16] {
@@ -101,6 +102,7 @@ async fn submits(plan: &Plan, each: &mut impl FnMut(Row)) -> anyhow::Result<()> 
 
 async fn checks(plan: &Plan, each: &mut impl FnMut(Row)) -> anyhow::Result<()> {
     let world = World::in_folder(&plan.folder, "");
+    world.as_many_requests_as_come();
     let hub = world.hub();
     let client = world.client("kp2mi", "sisko").await;
     let mut load = legality::load(&client, 0..plan.persons, 1).await;

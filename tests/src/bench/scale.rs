@@ -38,6 +38,7 @@ pub struct Plan {
 /// Where the hub cannot be reached.
 pub async fn run(plan: &Plan, mut each: impl FnMut(Row)) -> anyhow::Result<()> {
     let world = World::in_folder(&plan.folder, "");
+    world.as_many_requests_as_come();
     let mut loaded = 0;
     for &size in &plan.sizes {
         let hub = world.hub();

@@ -77,6 +77,7 @@ impl Versus {
     pub fn new(plan: Plan) -> anyhow::Result<Self> {
         fs::create_dir_all(&plan.data).context("making the folder for the systems' data")?;
         let world = World::in_folder(&plan.data, read::OPENING_POLICIES);
+        world.as_many_requests_as_come();
         let histories = Source::new(0, plan.per_stream);
         // Far from the histories' streams, with eight digits.
         let singles = Source::new(50_000_000, 1);

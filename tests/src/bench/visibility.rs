@@ -28,6 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Where NATS or the hub is not reached, or not everything comes.
 pub async fn run(folder: &Path, time: Duration) -> anyhow::Result<Row> {
     let world = World::with_nats_in(folder);
+    world.as_many_requests_as_come();
     let _nats = world.nats();
     let hub = world.hub();
     let file = ClientFile::load(&world.realm.client_config("kp2mi", "desk")).context("client.toml")?;

@@ -149,6 +149,7 @@ impl Content {
             "simpul.directory.v1.ChangeProposed" => message(bytes).map(Self::Proposed),
             "simpul.directory.v1.ChangeApproved" => message(bytes).map(Self::Approved),
             "simpul.directory.v1.AgreementConcluded"
+            | "simpul.directory.v1.CertificateRevoked"
             | "simpul.directory.v1.AgreementEnded"
             | "simpul.directory.v1.EmbargoOrdered"
             | "simpul.directory.v1.EmbargoEnded"

@@ -7,6 +7,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 use data_encoding::HEXLOWER;
 use prost::Message;
+use rustls::pki_types::{CertificateDer, pem::PemObject};
 use serde_json::json;
 use simpul_connector::{Client, EventDraft};
 use simpul_policy::EVENT_PACKAGE;
@@ -129,6 +130,19 @@ pub struct EndEmbargo {
 }
 
 #[derive(Args)]
+pub struct RevokeCertificate {
+    /// The certificate as PEM, or its SHA-256 in hex as access entries have it
+    certificate: String,
+
+    /// From when on; now without it
+    #[arg(long)]
+    at: Option<String>,
+
+    #[command(flatten)]
+    proposal: ProposalArgs,
+}
+
+#[derive(Args)]
 pub struct Change {
     /// Directory event without its package, for example KeyRevoked
     name: String,
@@ -234,6 +248,27 @@ pub async fn end_embargo(
     let reason = command.proposal.reason.clone();
     let ended = wire::EmbargoEnded { embargo: command.embargo, ended_at_us, reason };
     change("EmbargoEnded", ended.encode_to_vec(), command.proposal, connection, json, out).await
+}
+
+pub async fn revoke_certificate(
+    command: RevokeCertificate,
+    connection: &ConnectionArgs,
+    json: bool,
+    out: &mut dyn Write,
+) -> anyhow::Result<ExitCode> {
+    let certificate = match std::fs::read(&command.certificate) {
+        Ok(pem) => {
+            let der = CertificateDer::from_pem_slice(&pem);
+            let der = der.map_err(|_| anyhow::anyhow!("{}: no certificate in PEM", command.certificate))?;
+            HEXLOWER.encode(&simpul_signing::sha256(&[&der]))
+        }
+        Err(_) => command.certificate.to_lowercase(),
+    };
+    let at = command.at.as_deref().map(parse_time).transpose().context("--at")?;
+    let revoked_at_us = at.unwrap_or_else(|| System.now().as_us());
+    let reason = command.proposal.reason.clone();
+    let revoked = wire::CertificateRevoked { certificate, revoked_at_us, reason };
+    change("CertificateRevoked", revoked.encode_to_vec(), command.proposal, connection, json, out).await
 }
 
 pub async fn any(

@@ -120,6 +120,34 @@ fn receipts() {
     };
     seed("bundle", "one-event", bundle.encode_to_vec());
     seed("bundle", "whole-file", simpul_audit::bundle::encode(&bundle));
+    let link = v1::SubjectLink { subject: Bytes::from(vec![6; 16]), number: 1, previous: None };
+    let entry = v1::AccessEntry {
+        version: 1,
+        action: "picture.case".into(),
+        links: vec![link],
+        ..Default::default()
+    };
+    let leaf = Bytes::from(entry.encode_to_vec());
+    let head = Checkpoint { origin: "EnochRoot".into(), size: 1, root: leaf_hash(&leaf) };
+    let chain = v1::SubjectChain {
+        subject: Bytes::from(vec![6; 16]),
+        count: 1,
+        newest: Some(0),
+        ..Default::default()
+    };
+    let statement = v1::SubjectStatement {
+        version: 1,
+        access_checkpoint: head.sign(&signer),
+        chains: vec![chain],
+        ..Default::default()
+    };
+    let report = v1::SubjectReport {
+        statement: statement.encode_to_vec().into(),
+        accesses: vec![v1::ReportedAccess { index: 0, leaf, inclusion_proof: Vec::new() }],
+        ..Default::default()
+    };
+    seed("subject_report", "one-look", report.encode_to_vec());
+    seed("subject_report", "whole-file", simpul_audit::subject_report::encode(&report));
 }
 
 fn wire() {

@@ -7,6 +7,7 @@ use prost::Message;
 use simpul_audit::{
     TrustedKeys,
     bundle::{encode, verify_bundle},
+    subject_report,
 };
 use simpul_proto::v1;
 use simpul_tlog::{
@@ -84,6 +85,20 @@ pub(crate) fn bundle(data: &[u8]) {
     read(&Bytes::copy_from_slice(data));
     if let Ok(bundle) = v1::EvidenceBundle::decode(data) {
         read(&encode(&bundle));
+    }
+}
+
+/// As it is, and as a report whose digest was set right. One that holds leads to the log that the targets trust.
+pub(crate) fn subject_report(data: &[u8]) {
+    let key = NoteVerifier::parse(VKEY).expect("a right key");
+    let read = |file: &Bytes| {
+        if let Ok(report) = subject_report::verify_report(file, &key, None) {
+            assert!(report.looks.len() as u64 <= report.size, "no more looks than the log has entries");
+        }
+    };
+    read(&Bytes::copy_from_slice(data));
+    if let Ok(report) = v1::SubjectReport::decode(data) {
+        read(&subject_report::encode(&report));
     }
 }
 

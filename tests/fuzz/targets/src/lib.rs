@@ -32,6 +32,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("proof", evidence::proof),
     ("tlog_proof", evidence::tlog_proof),
     ("bundle", evidence::bundle),
+    ("subject_report", evidence::subject_report),
     ("tile_path", evidence::tile_path),
     ("entries", evidence::entries),
     ("policy", evidence::policy),
