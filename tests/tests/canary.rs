@@ -90,3 +90,107 @@ async fn pii_1_no_identifier_or_name_lies_in_clear_on_the_hubs_disk() {
         }
     }
 }
+
+/// Bytes of every file below a folder.
+fn all(dir: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut paths = Vec::new();
+    files(dir, &mut paths);
+    paths.into_iter().map(|path| (path.display().to_string(), fs::read(path).unwrap())).collect()
+}
+
+fn holds(bytes: &[u8], secret: &str) -> bool {
+    bytes.windows(secret.len()).any(|window| window == secret.as_bytes())
+}
+
+const SECRETS: [&str; 4] = [NAME, NIK, PASSPORT, SHELTER];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn pii_1_nor_in_nats_a_backup_tiles_a_connectors_spool_or_another_agencys_stream() {
+    let world = World::of_all_agencies();
+    let nats = world.nats();
+    let hub = world.hub();
+    let mut events = events();
+    let intake = events.pop().unwrap();
+    world.client("kp2mi", "sisko").await.submit(events).await.expect("accepted");
+    world.client("kbri-yangon", "forms").await.submit(vec![intake]).await.expect("accepted");
+    let received = |agency: &str| {
+        let output = world.cli(agency, "desk", &["watch", "--nats", "--once", "--json"]);
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    let start = std::time::Instant::now();
+    while !received("kbri-yangon").contains(CASE) {
+        assert!(start.elapsed().as_secs() < 60, "the mission is not sent its own case");
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    // A shelter's address goes to nobody unasked, nor does a name to those whose class it is not.
+    let told = |secret: &str| {
+        let agencies = world.realm.senders.iter().map(|sender| sender.agency.as_str());
+        let agencies: std::collections::BTreeSet<&str> = agencies.collect();
+        let told = agencies.into_iter().filter(|agency| *agency != "directory" && *agency != "simpul");
+        told.filter(|agency| received(agency).contains(secret)).map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(told(SHELTER), [""; 0]);
+    let named = told(NAME);
+    assert!(
+        !named.contains(&"desa-sukamaju".to_owned()) && !named.contains(&"ombudsman".to_owned()),
+        "{named:?}"
+    );
+
+    // A connector that cannot reach the hub keeps its records, sealed.
+    hub.stop();
+    let folder = world.realm.sender_dir("kbri-yangon", "forms");
+    let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/../connectors/sample/mission/intake-2025-0417.json");
+    fs::copy(sample, folder.join("input/intake-2025-0417.json")).unwrap();
+    let mut connector = std::process::Command::new(simpul_tests::process::binary("simpul-connector"));
+    connector.arg("--config").arg(folder.join("connector.toml"));
+    let mut connector = simpul_tests::process::Process::start(connector, &world.path().join("connector.log"));
+    connector.wait_for("records in the spool", || {
+        let status: serde_json::Value =
+            serde_json::from_slice(&fs::read(folder.join("status.json")).ok()?).ok()?;
+        (status["waiting"].as_u64()? > 0).then_some(())
+    });
+    connector.stop();
+    for (place, bytes) in all(&folder.join("spool")) {
+        for secret in ["Dimas", "1803010210999008", "X1000008", "YGN-TPPO-2025-0101", "Yangon"] {
+            assert!(!holds(&bytes, secret), "PII-1: {secret} in {place}");
+        }
+    }
+
+    // What NATS keeps on its disk, a backup, and the log as static files.
+    nats.stop();
+    let backup = world.path().join("backup");
+    let (data, tiles) = (world.data(), world.path().join("tiles"));
+    let simpul = |arguments: &[&std::ffi::OsStr]| {
+        let output = std::process::Command::new(simpul_tests::process::binary("simpul"))
+            .args(arguments)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    };
+    simpul(&[
+        "backup".as_ref(),
+        "create".as_ref(),
+        "--data".as_ref(),
+        data.as_os_str(),
+        "--out".as_ref(),
+        backup.as_os_str(),
+    ]);
+    simpul(&[
+        "audit".as_ref(),
+        "tiles".as_ref(),
+        "--data".as_ref(),
+        data.as_os_str(),
+        "--out".as_ref(),
+        tiles.as_os_str(),
+    ]);
+    let store = world.realm.dir.join("nats/store");
+    let kept = [&store, &backup, &tiles].map(|dir| all(dir));
+    // Not even what was published lies in clear where NATS keeps it.
+    assert!(kept[0].iter().all(|(_, bytes)| !holds(bytes, CASE)));
+    assert!(kept.iter().all(|files| files.len() > 2), "all three keep something");
+    for (place, bytes) in kept.iter().flatten() {
+        for secret in SECRETS {
+            assert!(!holds(bytes, secret), "PII-1: {secret} in {place}");
+        }
+    }
+}

@@ -6,8 +6,11 @@
 //! |---|---|
 //! | `i` ‖ item number (8, BE) | `StoredItem`: the assembled event, where it came from, what its source remembers |
 //! | `b` ‖ first sequence (8, BE) | `StoredSubmission`: the signed bytes and the items in them |
-//! | `s` ‖ key of the source | what the source remembers, for example a record's digest |
+//! | `s` ‖ keyed hash of the source's key (32) | what the source remembers, for example a record's digest |
+//! | `m` ‖ `epoch` | starts of the spool (4, BE) |
 //! | `m` ‖ `tree` | size (8, BE) ‖ root (32) of the largest tree seen |
+//!
+//! Values of `i` and `s` are sealed (`seal.rs`) under the key in `<folder>.key`; those of an older connector are read in clear.
 //!
 //! A crash at any point is harmless: an item is visible to the sender only after the flush that covers it; a submission is
 //! stored before its first byte leaves, and is sent again unchanged; it is deleted only after its receipt was verified, and
@@ -15,6 +18,7 @@
 
 mod journal;
 mod runner;
+mod seal;
 mod stored;
 
 use std::{
@@ -30,6 +34,7 @@ use simpul_types::IdSource;
 use tokio::sync::{Notify, watch};
 
 use crate::{assemble::Assembled, draft::EventDraft, engine::Group};
+use seal::Seal;
 use stored::StoredItem;
 
 pub(crate) use journal::Journal;
@@ -41,7 +46,7 @@ const CACHE_BYTES: u64 = 32 << 20;
 /// Where the spool is and how much it holds.
 #[derive(Clone, Debug)]
 pub struct SpoolConfig {
-    /// Its folder. It holds what the source holds: readable by its owner only.
+    /// Its folder, sealed; the key is made beside it as `<folder>.key`. Both are readable by their owner only.
     pub dir: PathBuf,
     /// Events that may wait; more are refused with [`SpoolError::Full`].
     pub events_max: u64,
@@ -107,6 +112,7 @@ pub struct Spool(Arc<Inner>);
 
 struct Inner {
     db: sled::Db,
+    seal: Seal,
     events_max: u64,
     ids: Arc<dyn IdSource>,
     /// Number of the next item. Held while a batch is applied, so that numbers become visible in order.
@@ -128,6 +134,7 @@ impl Spool {
     pub fn open(config: &SpoolConfig, ids: Arc<dyn IdSource>) -> Result<Self, SpoolError> {
         private_folder(&config.dir)?;
         let db = sled::Config::new().path(config.dir.join("sled")).cache_capacity(CACHE_BYTES).open()?;
+        let seal = Seal::open(&db, &config.dir)?;
         let mut waiting = 0;
         let mut next = 0;
         for key in db.scan_prefix(b"i").keys() {
@@ -136,6 +143,7 @@ impl Spool {
         }
         Ok(Self(Arc::new(Inner {
             db,
+            seal,
             events_max: config.events_max,
             ids,
             next_item: Mutex::new(next),
@@ -174,9 +182,10 @@ impl Spool {
         }
         let mut batch = sled::Batch::default();
         for (item, number) in items.into_iter().zip(*next_item..) {
-            batch.insert(key(b'i', number).as_slice(), item.encode_to_vec());
+            batch.insert(key(b'i', number).as_slice(), self.0.seal.seal(&item.encode_to_vec()));
             if !item.state_key.is_empty() {
-                batch.insert(state_key(&item.state_key), item.state_value.as_ref());
+                let sealed = self.0.seal.seal(&item.state_value);
+                batch.insert(self.0.seal.state_key(&item.state_key), sealed);
             }
         }
         self.0.db.apply_batch(batch)?;
@@ -190,7 +199,11 @@ impl Spool {
     /// # Errors
     /// The store's own.
     pub fn recall(&self, key: &[u8]) -> Result<Option<Vec<u8>>, SpoolError> {
-        Ok(self.0.db.get(state_key(key))?.map(|value| value.to_vec()))
+        let stored = match self.0.db.get(self.0.seal.state_key(key))? {
+            None => self.0.db.get(state_key(key))?,
+            sealed => sealed,
+        };
+        stored.map(|value| self.0.seal.open_value(&value, b"s")).transpose()
     }
 
     /// Remembers something that comes with no event; durable when this returns.
@@ -200,7 +213,7 @@ impl Spool {
     pub async fn remember(&self, pairs: Vec<(Vec<u8>, Vec<u8>)>) -> Result<(), SpoolError> {
         let mut batch = sled::Batch::default();
         for (key, value) in pairs {
-            batch.insert(state_key(&key), value);
+            batch.insert(self.0.seal.state_key(&key), self.0.seal.seal(&value));
         }
         self.0.db.apply_batch(batch)?;
         self.0.db.flush_async().await?;
@@ -236,14 +249,17 @@ impl Spool {
         let mut groups = Vec::new();
         for pair in self.0.db.range(key(b'i', from)..key(b'i', until)).take(limit) {
             let (key, value) = pair?;
-            groups.push(group(number(&key)?, &value)?);
+            groups.push(group(number(&key)?, &self.0.seal.open_value(&value, &key)?)?);
         }
         Ok(groups)
     }
 
     fn item(&self, number: u64) -> Result<Option<StoredItem>, SpoolError> {
-        let Some(value) = self.0.db.get(key(b'i', number))? else { return Ok(None) };
-        StoredItem::decode(value.as_ref()).map(Some).map_err(|_| SpoolError::Damaged(format!("i{number}")))
+        let at = key(b'i', number);
+        let Some(value) = self.0.db.get(at)? else { return Ok(None) };
+        StoredItem::decode(&self.0.seal.open_value(&value, &at)?[..])
+            .map(Some)
+            .map_err(|_| SpoolError::Damaged(format!("i{number}")))
     }
 }
 
@@ -265,6 +281,7 @@ fn number(key: &[u8]) -> Result<u64, SpoolError> {
     number.ok_or_else(|| SpoolError::Damaged(data_encoding::HEXLOWER.encode(key)))
 }
 
+/// As an older connector kept it.
 fn state_key(key: &[u8]) -> Vec<u8> {
     [b"s", key].concat()
 }

@@ -27,7 +27,9 @@ mod visibility;
 pub use config::{Config, ConfigError, NatsConfig};
 pub use feed::{ErasedEvent, Feed, FeedError};
 pub use metrics::Metrics;
-pub use nats_conf::{HUB_SPIFFE, NatsAgency, NatsConf, PAYLOAD_BYTES_MAX, nats_conf};
+pub use nats_conf::{
+    HUB_SPIFFE, JETSTREAM_KEY_FILE, NatsAgency, NatsConf, PAYLOAD_BYTES_MAX, jetstream_key, nats_conf,
+};
 pub use outbox::{Outbox, OutboxError, OutboxMessage};
 pub use run::{Handle, StartError, start, start_on};
 pub use status::Status;

@@ -22,6 +22,15 @@ pub const HUB_SPIFFE: &str = "spiffe://simpul/hub";
 /// Largest message the server takes, bytes; a larger document is announced without its body.
 pub const PAYLOAD_BYTES_MAX: usize = 4 * 1_024 * 1_024;
 
+/// File beside `nats.conf` with the key that seals what JetStream keeps ([`jetstream_key`]). SECRET: for its owner alone.
+pub const JETSTREAM_KEY_FILE: &str = "./jetstream-key.conf";
+
+/// Text of [`JETSTREAM_KEY_FILE`], from fresh random bytes. Whoever loses it loses what NATS keeps, and nothing else: the hub publishes it again.
+pub fn jetstream_key(secret: &[u8; 32]) -> String {
+    let key = data_encoding::HEXLOWER.encode(secret);
+    format!("# Seals what JetStream keeps; not for backups.\nkey: \"{key}\"\n")
+}
+
 /// What the server needs to know.
 #[derive(Clone, Debug)]
 pub struct NatsConf {
@@ -57,13 +66,14 @@ pub fn nats_conf(conf: &NatsConf) -> String {
          max_payload: {PAYLOAD_BYTES_MAX}\n\n\
          tls {{\n  cert_file: {certificate}\n  key_file: {key}\n  ca_file: {ca}\n  verify_and_map: true\n  \
          min_version: \"1.3\"\n  timeout: 5\n}}\n\n\
-         jetstream {{ store_dir: {store} }}\n\n\
+         jetstream {{\n  store_dir: {store}\n  cipher: \"aes\"\n  include {at_rest}\n}}\n\n\
          accounts {{\n",
         listen = quoted(&conf.listen),
         certificate = quoted(&conf.certificate.to_string_lossy()),
         key = quoted(&conf.key.to_string_lossy()),
         ca = quoted(&conf.client_ca.to_string_lossy()),
         store = quoted(&conf.store_dir.to_string_lossy()),
+        at_rest = quoted(JETSTREAM_KEY_FILE),
     );
     hub_account(&mut text, conf);
     for agency in &conf.agencies {

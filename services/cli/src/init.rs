@@ -7,7 +7,7 @@
 //! DIR/hub/       tls.pem tls.key ca.pem log.key access.key verdict.key master.key hub.toml log.vkey access.vkey verdict.pub
 //! DIR/agencies/<agency>/<connector>/  ca.pem tls.pem tls.key signing.key client.toml
 //!     where an agent runs also        connector.toml mappings/ input/ (or intake.key, the case system's token)
-//! DIR/nats/      ca.pem tls.pem tls.key nats.conf
+//! DIR/nats/      ca.pem tls.pem tls.key nats.conf jetstream-key.conf
 //! ```
 //!
 //! Development only: one machine holds every secret. In production each agency makes its own keys and the authority
@@ -22,6 +22,7 @@ mod witness;
 
 use std::path::{Path, PathBuf};
 
+use simpul_publisher::{JETSTREAM_KEY_FILE, jetstream_key};
 use simpul_signing::{MasterKey, SigningKey};
 use simpul_tlog::note::NoteSigner;
 use simpul_types::{AgencyCode, IdSource, Sender, Timestamp, limits};
@@ -287,6 +288,7 @@ pub fn init(options: &InitOptions, ids: &dyn IdSource) -> Result<Realm, InitErro
         nats.public("ca.pem", ca.pem())?;
         nats.public("tls.pem", &issued.certificate)?;
         nats.secret("tls.key", &issued.key)?;
+        nats.secret(JETSTREAM_KEY_FILE, &jetstream_key(&simpul_signing::random()))?;
         nats.public("nats.conf", &configs::nats(&realm, port))?;
         realm.nats_config = Some(nats.path().join("nats.conf"));
     }

@@ -90,11 +90,11 @@ impl Journal {
             let Some(item) = self.spool.item(group.item)? else { continue };
             self.set_aside(&item, rejection)?;
             batch.remove(key(b'i', group.item).as_slice());
-            let remembered = state_key(&item.state_key);
             if !item.state_key.is_empty()
-                && inner.db.get(&remembered)?.is_some_and(|now| now == item.state_value)
+                && self.spool.recall(&item.state_key)?.is_some_and(|now| now == item.state_value)
             {
-                batch.remove(remembered);
+                batch.remove(inner.seal.state_key(&item.state_key));
+                batch.remove(state_key(&item.state_key));
             }
         }
         inner.db.apply_batch(batch)?;

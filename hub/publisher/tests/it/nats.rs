@@ -20,7 +20,10 @@ use futures_util::StreamExt;
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair, SanType,
 };
-use simpul_publisher::{Config, HUB_SPIFFE, NatsAgency, NatsConf, NatsConfig, cloud_event, names, nats_conf};
+use simpul_publisher::{
+    Config, HUB_SPIFFE, JETSTREAM_KEY_FILE, NatsAgency, NatsConf, NatsConfig, cloud_event, jetstream_key,
+    names, nats_conf,
+};
 use simpul_types::View;
 use tempfile::TempDir;
 
@@ -55,6 +58,7 @@ impl Nats {
                 .into(),
         };
         std::fs::write(file("nats.conf"), nats_conf(&conf)).unwrap();
+        std::fs::write(file(JETSTREAM_KEY_FILE), jetstream_key(&[7; 32])).unwrap();
         let mut nats = Self { dir, port, child: None };
         nats.restart();
         nats
