@@ -40,6 +40,10 @@ const CATCH_UP: Duration = Duration::from_secs(180);
 /// What may be warned of: what the test itself does.
 const EXPECTED: [&str; 4] = ["nats", "NATS", "witness", "publish"];
 
+#[allow(
+    clippy::disallowed_methods,
+    reason = "how long it runs is said to the test, not to a process of ours"
+)]
 fn of_environment(name: &str, otherwise: u64) -> u64 {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
 }

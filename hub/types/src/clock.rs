@@ -1,5 +1,10 @@
 //! Time and fresh ids come in as traits, so that tests and replays can set them.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, Ordering},
+};
+
 use crate::{EventId, SubmissionId, Timestamp};
 
 /// Where the time comes from.
@@ -21,6 +26,37 @@ pub trait IdSource: Send + Sync + 'static {
     /// A fresh submission id.
     fn submission_id(&self) -> SubmissionId {
         SubmissionId::from_bytes(self.uuid_v7())
+    }
+}
+
+/// A clock that never goes back, over one that may: whoever sets the machine's clock back revives no agreement that expired and no key that
+/// was revoked. Where the clock had been set ahead, it stands until the true time has caught up; what depends on the day asks the clock behind it.
+pub struct Steady {
+    clock: Arc<dyn Clock>,
+    newest: AtomicI64,
+}
+
+impl Steady {
+    /// Over a clock.
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { clock, newest: AtomicI64::new(i64::MIN) }
+    }
+
+    /// Goes on from there: the newest time that is on record.
+    pub fn at_least(&self, time: Timestamp) {
+        self.newest.fetch_max(time.as_us(), Ordering::Relaxed);
+    }
+
+    /// By how much the clock behind it is late, microseconds; 0 where it is not.
+    pub fn late_us(&self) -> i64 {
+        self.newest.load(Ordering::Relaxed).saturating_sub(self.clock.now().as_us()).max(0)
+    }
+}
+
+impl Clock for Steady {
+    fn now(&self) -> Timestamp {
+        let now = self.clock.now().as_us();
+        Timestamp::from_us(self.newest.fetch_max(now, Ordering::Relaxed).max(now))
     }
 }
 

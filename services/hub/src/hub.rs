@@ -11,12 +11,14 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
+use prost::Message;
 use simpul_admission::{Admission, fold_directory};
 use simpul_audit::{AccessLog, Gatherer, Publishing, published, verify::leave_verifier_keys};
 use simpul_log::{Reader, Schema};
 use simpul_projection::{ReadModels, StateKeys};
+use simpul_proto::v1;
 use simpul_runtime::{Health, Metrics, System, bind_loopback};
-use simpul_types::{Clock, Position};
+use simpul_types::{Clock, Leaf, LeafIndex, Position, Timestamp, clock::Steady};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
@@ -37,6 +39,24 @@ use crate::{
 /// How long open calls may go on after the hub was asked to stop; then their connections are cut. What is cut can be asked
 /// again; what was acknowledged is on the disk.
 const DRAIN_GRACE: Duration = Duration::from_secs(2);
+
+/// A machine's clock that is further behind than this is told of: clocks of a network differ by less.
+const LATE_US_MAX: i64 = 60_000_000;
+
+/// When the newest submission was admitted.
+fn newest_admission(reader: &Reader) -> Option<Timestamp> {
+    let last = reader.head().size.get().checked_sub(1)?;
+    let leaf = reader.leaf(LeafIndex::new(last)).ok()?;
+    Leaf::decode(&leaf.bytes).ok().map(|leaf| leaf.admitted_at)
+}
+
+/// When somebody asked last.
+fn newest_access(reader: &Reader) -> Option<Timestamp> {
+    let last = reader.head().size.get().checked_sub(1)?;
+    let leaf = reader.leaf(LeafIndex::new(last)).ok()?;
+    let entry = v1::AccessEntry::decode(leaf.bytes).ok()?;
+    Some(Timestamp::from_us(entry.at_us))
+}
 
 /// A running hub.
 pub struct Hub {
@@ -79,7 +99,9 @@ pub async fn start(config: Config) -> anyhow::Result<Hub> {
 ///
 /// # Errors
 /// As [`start`].
-pub async fn start_at(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<Hub> {
+pub async fn start_at(config: Config, calendar: Arc<dyn Clock>) -> anyhow::Result<Hub> {
+    let steady = Arc::new(Steady::new(Arc::clone(&calendar)));
+    let clock: Arc<dyn Clock> = Arc::clone(&steady) as _;
     // For the NATS client, which has no way to be told; another one that stands already is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let Material { log, access, verdict, producer, master, authority, bootstrap, tls, tiles_tls, witnesses } =
@@ -121,6 +143,13 @@ pub async fn start_at(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<H
         anyhow::Ok((appender, reader, Arc::new(access), directory))
     });
     let (appender, reader, access, directory) = opened.await.context("opening the logs")??;
+    for newest in [newest_admission(&reader), newest_access(access.reader())].into_iter().flatten() {
+        steady.at_least(newest);
+    }
+    if steady.late_us() > LATE_US_MAX {
+        let late_s = steady.late_us() / 1_000_000;
+        tracing::warn!(late_s, "the machine's clock is behind what is on record; it is waited for");
+    }
 
     let admission = Admission::start(
         simpul_admission::Config { erasure: config.erasure.rules(), ..Default::default() },
@@ -153,7 +182,13 @@ pub async fn start_at(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<H
     let own_words = match producer {
         Some(key) => {
             let producer = Producer::new(admission.clone(), key, clock.clone(), Arc::new(System));
-            Some(own_words::start(&config, Arc::new(producer), &read_models, access.reader(), clock.clone())?)
+            Some(own_words::start(
+                &config,
+                Arc::new(producer),
+                &read_models,
+                access.reader(),
+                calendar.clone(),
+            )?)
         }
         None => None,
     };
@@ -188,6 +223,7 @@ pub async fn start_at(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<H
         outbox: publisher.outbox().clone(),
         verdict: Arc::new(verdict),
         clock,
+        calendar,
         published: checkpoints[0].published().clone(),
     };
     let serving = services::serve(backends, &metrics, connections, rates.clone(), stopping.clone()).await?;

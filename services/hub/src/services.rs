@@ -64,6 +64,7 @@ pub(crate) struct Backends {
     pub(crate) outbox: Outbox,
     pub(crate) verdict: Arc<SigningKey>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) calendar: Arc<dyn Clock>,
     pub(crate) published: Published,
 }
 
@@ -89,7 +90,8 @@ pub(crate) async fn serve(
     rates: Rates,
     stopping: CancellationToken,
 ) -> anyhow::Result<Serving> {
-    let Backends { admission, access, reader, read_models, outbox, verdict, clock, published } = backends;
+    let Backends { admission, access, reader, read_models, outbox, verdict, clock, calendar, published } =
+        backends;
     let directory = admission.directory();
     let records = Arc::new(RecordsOf::new(read_models.clone(), outbox.clone()));
     let legality = simpul_legality_service::Service::new(simpul_legality_service::Parts {
@@ -99,6 +101,7 @@ pub(crate) async fn serve(
         rules: Arc::new(RuleBook::builtin()),
         key: verdict.clone(),
         clock: clock.clone(),
+        calendar,
         ids: Arc::new(System),
     });
     metrics.register(|registry| legality.register_metrics(registry));

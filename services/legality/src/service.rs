@@ -44,8 +44,10 @@ pub struct Parts {
     pub rules: Arc<RuleBook>,
     /// Signs the verdicts.
     pub key: Arc<SigningKey>,
-    /// Tells when it is answered, and what day it is.
+    /// Tells when it is answered, and what is allowed then.
     pub clock: Arc<dyn Clock>,
+    /// Tells what day it is: that of the machine, also where [`Self::clock`] waits for it.
+    pub calendar: Arc<dyn Clock>,
     /// Names incidents.
     pub ids: Arc<dyn IdSource>,
 }
@@ -130,7 +132,7 @@ impl Inner {
         if let Some(person) = person {
             visit.subject = *person.as_bytes();
         }
-        let assessment = self.assess(&question, &facts, asked_at);
+        let assessment = self.assess(&question, &facts, self.parts.calendar.now());
         let answer = if facts.found { assessment.kind.as_str_name() } else { "NO_RECORD" };
         // Here, where there is an answer: a question that could not be looked up takes nothing.
         if let Err(spent) = self.parts.access.quotas().take(&visit.decision.quotas, asked_at) {

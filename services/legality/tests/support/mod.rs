@@ -108,6 +108,7 @@ impl Hub {
             rules: Arc::new(RuleBook::builtin()),
             key: Arc::clone(&key),
             clock: clock.clone(),
+            calendar: clock.clone(),
             ids: Arc::new(System),
         });
         let mut hub =
