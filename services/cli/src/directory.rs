@@ -1,6 +1,8 @@
 //! `simpul directory`: make a development realm, list who takes part and what they have agreed, explain a decision, and change it.
 
+mod certify;
 mod change;
+mod enrol;
 
 use std::{io::Write, process::ExitCode};
 
@@ -24,6 +26,14 @@ pub enum Command {
     Agreements,
     /// Why something is or is not allowed
     Explain(Explain),
+    /// Invite an agency to enrol a connector
+    Invite(enrol::Invite),
+    /// Take up an invitation: keys and a request are made here; then the grant completes the folder
+    Enrol(enrol::Enrol),
+    /// Admit a request: a certificate is issued, its key proposed
+    Admit(enrol::Admit),
+    /// Try an enrolled connector against the realm `test`
+    Certify(certify::Certify),
     /// Conclude an agreement, or replace one; proposed where two keys are needed
     Agree(change::Agree),
     /// End an agreement before its day; proposed where two keys are needed
@@ -76,6 +86,10 @@ pub async fn run(
     match command {
         Command::Init(command) => return made::init(command, json, out),
         Command::List => list(connection, json, out).await?,
+        Command::Invite(command) => return enrol::invite(command, connection, json, out).await,
+        Command::Enrol(command) => return enrol::enrol(&command, json, out),
+        Command::Admit(command) => return enrol::admit(command, connection, json, out).await,
+        Command::Certify(command) => return certify::run(&command, connection, json, out).await,
         Command::Agreements => change::agreements(connection, json, out).await?,
         Command::Agree(command) => return change::agree(command, connection, json, out).await,
         Command::EndAgreement(command) => return change::end(command, connection, json, out).await,

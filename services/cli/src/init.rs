@@ -28,6 +28,7 @@ use simpul_tlog::note::NoteSigner;
 use simpul_types::{AgencyCode, IdSource, Sender, Timestamp, limits};
 
 use certificates::Authority;
+pub use certificates::client_params;
 use files::Folder;
 
 pub use witness::{WitnessFolder, WitnessOptions, witness};

@@ -135,8 +135,7 @@ impl DirectoryService for DirectoryEdge {
 
     async fn enrol(&self, _: Request<v1::EnrolRequest>) -> Result<Response<v1::EnrolResponse>, Status> {
         Err(Status::unimplemented(
-            "enrolment over the wire is not served yet; the directory authority declares connectors and keys in \
-             signed directory events",
+            "enrolment over the wire is not served yet; `simpul directory invite`, `enrol` and `admit` do it with files",
         ))
     }
 }

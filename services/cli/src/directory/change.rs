@@ -391,10 +391,11 @@ fn words(proposal: &v1::DirectoryProposal) -> String {
     }
 }
 
-/// Says a change outright, or proposes it where that is what the directory takes.
-async fn change(
+/// Says a change outright, or proposes it under a reference of its own where that is what the directory takes.
+pub(super) async fn say_or_propose(
     name: &str,
     payload: Vec<u8>,
+    reference: &str,
     args: ProposalArgs,
     connection: &ConnectionArgs,
     json: bool,
@@ -404,15 +405,27 @@ async fn change(
     if !listed.dual_control {
         return say(name, payload, "", connection, json, out).await;
     }
-    let proposal = HEXLOWER.encode(&System.uuid_v7());
     let proposed = wire::ChangeProposed {
-        proposal: proposal.clone(),
+        proposal: reference.to_owned(),
         r#type: format!("{EVENT_PACKAGE}{name}"),
         payload: payload.into(),
         reason: args.reason,
         expires_at_us: System.now().as_us().saturating_add(i64::from(args.days) * US_A_DAY),
     };
-    say("ChangeProposed", proposed.encode_to_vec(), &proposal, connection, json, out).await
+    say("ChangeProposed", proposed.encode_to_vec(), reference, connection, json, out).await
+}
+
+/// The same under a fresh reference.
+async fn change(
+    name: &str,
+    payload: Vec<u8>,
+    args: ProposalArgs,
+    connection: &ConnectionArgs,
+    json: bool,
+    out: &mut dyn Write,
+) -> anyhow::Result<ExitCode> {
+    let reference = HEXLOWER.encode(&System.uuid_v7());
+    say_or_propose(name, payload, &reference, args, connection, json, out).await
 }
 
 async fn say(

@@ -4,7 +4,7 @@ use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
     KeyUsagePurpose, SanType, date_time_ymd,
 };
-use simpul_types::Timestamp;
+use simpul_types::{Sender, Timestamp};
 
 use super::InitError;
 
@@ -83,6 +83,19 @@ impl Authority {
         };
         make().map_err(|source| InitError::Certificate { subject: subject.into(), source })
     }
+}
+
+/// What a connector's certificate says, whoever signs it: its identity is the URI and nothing else.
+///
+/// # Errors
+/// Where the identity is no URI.
+pub fn client_params(sender: &Sender, now: Timestamp) -> Result<CertificateParams, rcgen::Error> {
+    let mut params = params(&sender.to_string(), now);
+    params.subject_alt_names.push(SanType::URI(sender.spiffe().try_into()?));
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    params.use_authority_key_identifier_extension = true;
+    Ok(params)
 }
 
 fn params(subject: &str, now: Timestamp) -> CertificateParams {
