@@ -64,6 +64,7 @@ pub(crate) async fn report(
         let report = Report { subjects, released, issued_to, at, since_us, access_entry, key: &key };
         make_report(worker.gate.access(), &report).map_err(|error| match error {
             ReportError::TooLarge => Status::out_of_range(error.to_string()),
+            ReportError::NotYet(_) => Status::unavailable(error.to_string()),
             ReportError::Entry(error) => status::of_entry(&error),
         })
     });

@@ -1,10 +1,14 @@
 //! Gathering a report, in the hub.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    thread,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use prost::Message;
-use simpul_log::ReadError;
+use simpul_log::{ReadError, Reader};
 use simpul_proto::v1;
 use simpul_signing::{SUBJECT_REPORT_TYPE, SigningKey};
 use simpul_types::{LeafIndex, Timestamp};
@@ -15,6 +19,9 @@ use crate::{
     entries::{EntryError, decode},
     subjects::SubjectId,
 };
+
+/// A flush takes milliseconds; whoever waits longer waits for a disk that failed.
+const FLUSH_PATIENCE: Duration = Duration::from_secs(5);
 
 /// What is reported.
 pub struct Report<'a> {
@@ -40,6 +47,9 @@ pub enum ReportError {
     /// More than one file should hold.
     #[error("the report is larger than {REPORT_BYTES_MAX} bytes: ask for a shorter time with since_us")]
     TooLarge,
+    /// The log does not get on.
+    #[error("entry {0} is not on the disk yet; ask again in a moment")]
+    NotYet(u64),
     /// An entry could not be read.
     #[error(transparent)]
     Entry(#[from] EntryError),
@@ -49,6 +59,18 @@ impl From<ReadError> for ReportError {
     fn from(error: ReadError) -> Self {
         Self::Entry(error.into())
     }
+}
+
+/// An entry that came meanwhile may still be on its way to the disk.
+fn wait_for(reader: &Reader, index: u64) -> Result<(), ReportError> {
+    let start = Instant::now();
+    while reader.head().size.get() <= index {
+        if start.elapsed() > FLUSH_PATIENCE {
+            return Err(ReportError::NotYet(index));
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+    Ok(())
 }
 
 /// Makes the report. Blocking, and as long as reading the entries it names.
@@ -75,10 +97,7 @@ pub fn make_report(log: &AccessLog, report: &Report<'_>) -> Result<v1::SubjectRe
         };
         let mut next = log.chain(&subject).map(|chain| chain.newest);
         while let Some(index) = next {
-            // An entry that came meanwhile may not be on the disk yet.
-            while reader.head().size.get() <= index {
-                std::thread::sleep(std::time::Duration::from_millis(1));
-            }
+            wait_for(reader, index)?;
             let leaf = reader.leaf(LeafIndex::new(index))?.bytes;
             let entry = decode(&leaf).ok_or(EntryError::Decode(index))?;
             let link = entry.links.iter().find(|link| link.subject[..] == subject[..]);

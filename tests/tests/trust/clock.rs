@@ -1,6 +1,5 @@
 //! The machine's clock is set ahead and back, by mistake or on purpose: nothing that expired or was revoked comes back, and the day of a
 //! verdict is the machine's.
-#![allow(clippy::unwrap_used, reason = "a test")]
 
 use std::sync::{
     Arc,

@@ -1,5 +1,4 @@
 //! What clients do that mean no good, or break: each is held within bounds, and everybody else is served meanwhile.
-#![allow(clippy::unwrap_used, reason = "a test")]
 
 use std::{
     sync::Arc,

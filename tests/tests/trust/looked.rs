@@ -1,6 +1,5 @@
 //! A person is shown everybody who looked, in whatever way: found or not, allowed or not, by whichever of her papers; and the proof
 //! is checked with no hub.
-#![allow(clippy::unwrap_used, reason = "a test")]
 
 use std::{
     io::{BufRead, BufReader, Read, Write},

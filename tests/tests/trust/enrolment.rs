@@ -1,5 +1,4 @@
 //! A new connector in minutes: invited, its keys made at the agency, admitted by two keys of the authority, tried, at work.
-#![allow(clippy::unwrap_used, reason = "a test")]
 
 use std::{
     fs,
