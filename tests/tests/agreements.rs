@@ -145,6 +145,11 @@ async fn an_agency_is_given_what_its_agreements_say_as_long_as_they_say_it() {
     agree("pks-registry", "kp2mi", &until_far, &[]);
     let other = refusal(view("polri", "INVESTIGATE", 1));
     assert!(other.contains("no case of this reference"), "what it shows of others does not exist: {other}");
+    // For the person it does: who tried stands in her chain.
+    let access = ["audit", "access", "--purpose", "OVERSIGHT", "--agency", "polri"];
+    let entries = world.cli_lines("ombudsman", "desk", &access);
+    let tried = entries.iter().rev().find(|one| one["entry"]["answer"] == "NO_RECORD").expect("an entry");
+    assert_eq!(tried["entry"]["links"].as_array().map(Vec::len), Some(1), "{tried}");
     agree("pks-yangon", "kbri-yangon", &until_far, &["--answers-a-day", "3"]);
     for _ in 0..3 {
         let shown: Value = serde_json::from_slice(&view("polri", "INVESTIGATE", 1).stdout).unwrap();

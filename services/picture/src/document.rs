@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use simpul_audit::SubjectId;
 use simpul_projection::Document;
 use simpul_proto::v1;
 use simpul_types::{Position, View};
@@ -111,6 +112,8 @@ async fn answer(
     // Read before the look-up: the answer reflects at least this much of the log.
     let position = parts.read_models.position();
     let found = look_up(parts, view, reference).await?;
+    // Who tried to see what does not exist for them is told to those whom it concerns all the same.
+    let tried = found.as_ref().map(|(document, _)| subjects_of(document)).unwrap_or_default();
     // What is for another agency does not exist for this one.
     let found = found.filter(|(document, _)| document.is_for(visit.agency()));
     // Nor does what shows data of agencies with whom it has no agreement.
@@ -119,7 +122,8 @@ async fn answer(
         (!sight.of(view).is_empty()).then_some((document, case_ref, sight))
     });
     let Some((document, case_ref, sight)) = found else {
-        visit.record(parts, &sight, Answered::bare("NO_RECORD", position)).await?;
+        let nothing = Answered { subjects: tried, ..Answered::bare("NO_RECORD", position) };
+        visit.record(parts, &sight, nothing).await?;
         return Err(Status::not_found(format!("no {view} of this reference is on record")));
     };
     let allowed = sight.of(view);
@@ -129,7 +133,7 @@ async fn answer(
         position,
         case_ref: &case_ref,
         subject_ref: &document.r#ref,
-        subjects: document.persons.iter().map(|person| *person.as_bytes()).collect(),
+        subjects: tried,
     };
     let (access_entry, checkpoint) = visit.record(parts, &sight, answered).await?;
     Ok(v1::ViewDocument {
@@ -141,6 +145,10 @@ async fn answer(
         checkpoint,
         access_entry,
     })
+}
+
+fn subjects_of(document: &Document) -> Vec<SubjectId> {
+    document.persons.iter().map(|person| *person.as_bytes()).collect()
 }
 
 /// The document, and the agencies' own reference of a case. An LP number is none: it never goes into an access entry in
