@@ -93,6 +93,10 @@ pub struct Record {
     #[arg(long)]
     purpose: String,
 
+    /// The case this look-up belongs to
+    #[arg(long = "case", value_name = "REF", default_value = "", hide_default_value = true)]
+    case_ref: String,
+
     /// Wait until the hub's read models have reached this position
     #[arg(long, value_name = "POSITION")]
     at_least: Option<u64>,
@@ -113,6 +117,7 @@ pub async fn record(
         purpose: command.purpose,
         official,
         at_least_position: command.at_least,
+        case_ref: command.case_ref,
     };
     let document = answer(PictureServiceClient::new(hub.channel.clone()).get_record(request).await)?;
     show(&hub, &document, json, out)

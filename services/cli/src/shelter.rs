@@ -65,6 +65,10 @@ pub struct Match {
     #[arg(long)]
     purpose: String,
 
+    /// The case this look-up belongs to
+    #[arg(long = "case", value_name = "REF", default_value = "", hide_default_value = true)]
+    case_ref: String,
+
     /// Wait until the hub's read models have reached this position
     #[arg(long, value_name = "POSITION")]
     at_least: Option<u64>,
@@ -98,6 +102,7 @@ pub async fn run(
         purpose: command.purpose,
         official,
         at_least_position: command.at_least,
+        case_ref: command.case_ref,
     };
     let found = answer(PictureServiceClient::new(hub.channel.clone()).match_shelters(request).await)?;
     if json {

@@ -33,7 +33,8 @@ pub(crate) async fn placement(
     request: &Request<v1::GetPlacementRequest>,
 ) -> Result<v1::ViewDocument, Status> {
     let asked = request.get_ref();
-    let visit = Visit::enter(request, action::PLACEMENT, &asked.official, &asked.purpose)?;
+    let visit = Visit::enter(request, action::PLACEMENT, &asked.official, &asked.purpose)?
+        .in_case(&asked.case_ref)?;
     let reference = reference("placement_ref", &asked.placement_ref)?;
     answer(parts, visit, View::Placement, reference, asked.at_least_position).await
 }
@@ -43,7 +44,8 @@ pub(crate) async fn record(
     request: &Request<v1::GetRecordRequest>,
 ) -> Result<v1::ViewDocument, Status> {
     let asked = request.get_ref();
-    let visit = Visit::enter(request, action::RECORD, &asked.official, &asked.purpose)?;
+    let visit =
+        Visit::enter(request, action::RECORD, &asked.official, &asked.purpose)?.in_case(&asked.case_ref)?;
     let view = asked.view.parse().ok().filter(|view| *view != View::Case && *view != View::Placement);
     let view =
         view.ok_or_else(|| fault::malformed("view", "one of the views that GetRecordRequest lists"))?;

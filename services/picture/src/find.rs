@@ -26,7 +26,8 @@ pub(crate) async fn persons(
     request: &Request<v1::FindPersonsRequest>,
 ) -> Result<v1::FindPersonsResponse, Status> {
     let asked = request.get_ref();
-    let visit = Visit::enter(request, action::FIND_PERSONS, &asked.official, &asked.purpose)?;
+    let visit = Visit::enter(request, action::FIND_PERSONS, &asked.official, &asked.purpose)?
+        .in_case(&asked.case_ref)?;
     let (described, limit) = description(asked)?;
     let sight = visit.sight(parts, View::Identity);
     if !sight.of(View::Identity).contains(&FieldClass::Identity) {

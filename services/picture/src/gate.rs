@@ -14,6 +14,8 @@ use crate::{Parts, fault};
 
 /// Characters of an official's pseudonym.
 const OFFICIAL_CHARS_MAX: usize = 64;
+/// Bytes of a case's reference.
+const CASE_REF_BYTES_MAX: usize = 128;
 
 /// What a call is called in the access log.
 pub(crate) mod action {
@@ -58,6 +60,8 @@ pub(crate) struct Visit {
     pub(crate) caller: Caller,
     pub(crate) official: String,
     pub(crate) purpose: Option<Purpose>,
+    /// The case that the question was said to belong to; empty where none was named.
+    case_ref: String,
     action: &'static str,
     parameters: Vec<u8>,
 }
@@ -126,13 +130,29 @@ impl Visit {
         Ok(visit)
     }
 
+    /// The same, belonging to a case.
+    pub(crate) fn in_case(mut self, case_ref: &str) -> Result<Self, Status> {
+        if case_ref.len() > CASE_REF_BYTES_MAX || case_ref.chars().any(char::is_control) {
+            return Err(fault::malformed("case_ref", "at most 128 bytes, no control characters"));
+        }
+        case_ref.clone_into(&mut self.case_ref);
+        Ok(self)
+    }
+
     /// A call that names neither official nor purpose.
     pub(crate) fn anonymous<T: Message>(request: &Request<T>, action: &'static str) -> Result<Self, Status> {
         let caller = request.extensions().get::<Caller>().cloned();
         let caller = caller
             .ok_or_else(|| Status::unauthenticated("the connection carries no agency's certificate"))?;
         let parameters = request.get_ref().encode_to_vec();
-        Ok(Self { caller, official: String::new(), purpose: None, action, parameters })
+        Ok(Self {
+            caller,
+            official: String::new(),
+            purpose: None,
+            case_ref: String::new(),
+            action,
+            parameters,
+        })
     }
 
     pub(crate) fn agency(&self) -> &AgencyCode {
@@ -205,12 +225,13 @@ impl Visit {
             answered = Answered::bare(QUOTA_EXCEEDED, answered.position);
         }
         let checkpoint = parts.read_models.head().checkpoint.clone();
+        let case_ref = if answered.case_ref.is_empty() { &self.case_ref } else { answered.case_ref };
         let draft = AccessDraft {
             caller: Some(self.caller.clone()),
             official: self.official.clone(),
             action: self.action,
             purpose: self.purpose.as_ref().map_or_else(String::new, ToString::to_string),
-            case_ref: answered.case_ref.to_owned(),
+            case_ref: case_ref.to_owned(),
             subject_ref: answered.subject_ref.to_owned(),
             disclosed: answered.disclosed.iter().map(ToString::to_string).collect(),
             answer: answered.answer.to_owned(),
@@ -222,7 +243,7 @@ impl Visit {
             embargo: parts
                 .directory
                 .load()
-                .embargo(self.agency(), answered.case_ref, parts.clock.now())
+                .embargo(self.agency(), case_ref, parts.clock.now())
                 .map(Embargo::to_wire),
             parameters: self.parameters.clone().into(),
         };

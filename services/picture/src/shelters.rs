@@ -26,7 +26,8 @@ pub(crate) async fn match_shelters(
     request: &Request<v1::MatchSheltersRequest>,
 ) -> Result<v1::MatchSheltersResponse, Status> {
     let asked = request.get_ref();
-    let visit = Visit::enter(request, action::MATCH_SHELTERS, &asked.official, &asked.purpose)?;
+    let visit = Visit::enter(request, action::MATCH_SHELTERS, &asked.official, &asked.purpose)?
+        .in_case(&asked.case_ref)?;
     let (need, night, limit) = read(parts, asked)?;
     let sight = visit.sight(parts, View::Shelter);
     if !sight.of(View::Shelter).contains(&FieldClass::Reference) {

@@ -205,6 +205,10 @@ async fn a_look_under_embargo_is_shown_when_it_is_over_and_a_portal_is_told_what
     check("kbri-yangon", "VERIFY_LEGALITY", CASE);
     check("polri", "INVESTIGATE", CASE);
     check("polri", "INVESTIGATE", "another case");
+    // A search by name belongs to the case too, where it says so.
+    let find = ["person", "find", "--name", &person.name, "--purpose", "INVESTIGATE", "--case", CASE];
+    let found = world.cli("polri", "desk", &find);
+    assert!(found.status.success(), "{}", String::from_utf8_lossy(&found.stderr));
     let report = || world.cli_json("ombudsman", "desk", &["audit", "subject-report", "--nik", &person.nik]);
     let agencies = |report: &Value| looks(report).into_iter().map(|look| look.0).collect::<Vec<_>>();
     assert_eq!(agencies(&report()), ["kbri-yangon", "polri", "ombudsman"]);
@@ -260,7 +264,7 @@ async fn a_look_under_embargo_is_shown_when_it_is_over_and_a_portal_is_told_what
         .iter()
         .find(|look| look["case_ref"] == CASE && look["agency"] == "polri");
     assert_eq!(hidden.unwrap()["embargo"], "KUHAP 17");
-    assert_eq!(agencies(&after).iter().filter(|agency| *agency == "polri").count(), 2);
+    assert_eq!(agencies(&after).iter().filter(|agency| *agency == "polri").count(), 3);
     hub.stop();
     let data = world.data();
     let verified = world.cli("ombudsman", "desk", &["audit", "verify", "--data", data.to_str().unwrap()]);

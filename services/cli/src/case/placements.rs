@@ -50,7 +50,8 @@ pub async fn steps(
             placement_ref: verdict.placement_ref.clone(),
             purpose: purpose.to_owned(),
             official: official.to_owned(),
-            at_least_position: None,
+            case_ref: case_ref.to_owned(),
+            ..v1::GetPlacementRequest::default()
         };
         let Ok(placement) = PictureServiceClient::new(hub.channel.clone()).get_placement(request).await
         else {

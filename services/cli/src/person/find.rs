@@ -36,6 +36,10 @@ pub struct Find {
     #[arg(long)]
     purpose: String,
 
+    /// The case this look-up belongs to
+    #[arg(long = "case", value_name = "REF", default_value = "", hide_default_value = true)]
+    case_ref: String,
+
     /// Wait until the hub's read models have reached this position
     #[arg(long, value_name = "POSITION")]
     at_least: Option<u64>,
@@ -72,6 +76,7 @@ pub async fn run(
         purpose: command.purpose,
         official,
         at_least_position: command.at_least,
+        case_ref: command.case_ref,
     };
     let hub = connection.connect().await?;
     let found = answer(PictureServiceClient::new(hub.channel).find_persons(request).await)?;

@@ -105,10 +105,17 @@ async fn a_placement_is_found_by_the_reference_that_facts_name() {
         placement_ref: reference.clone(),
         purpose: "VERIFY_LEGALITY".into(),
         official: "petugas-7".into(),
-        at_least_position: None,
+        case_ref: "C-9".into(),
+        ..GetPlacementRequest::default()
     };
     let seen = hub.service.get_placement(by("kbri-yangon", request.clone())).await.unwrap().into_inner();
     assert_eq!(seen.r#ref, reference);
+    let entry = hub.entries().pop().unwrap();
+    assert_eq!(
+        (entry.case_ref.as_str(), entry.links.len()),
+        ("C-9", 1),
+        "the case that it was said to belong to"
+    );
     let json: serde_json::Value = serde_json::from_str(&seen.json).unwrap();
     assert_eq!(json["reference"]["destination"], "HKG");
     assert_eq!(json["placement"]["placement_no"], "PN-1");

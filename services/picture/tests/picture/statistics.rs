@@ -126,7 +126,7 @@ async fn a_record_of_another_view_is_cut_like_a_case() {
         record_ref: reference.into(),
         purpose: purpose.into(),
         official: "petugas-7".into(),
-        at_least_position: None,
+        ..GetRecordRequest::default()
     };
     let seen = hub.service.get_record(by("kp2mi", ask("departure", "PLACEMENT"))).await.unwrap().into_inner();
     assert!(seen.json.contains("SITI CONTOH") && seen.json.contains("TOURIST_VISA"));
