@@ -311,3 +311,58 @@ async fn qry_2_a_look_under_embargo_leaves_no_trace_in_her_report_until_it_is_ov
     let log = open(dir.path());
     assert_eq!(shown(&checked(&log, &report_with(&log, 0, own, vec!["e-2".into()]))), [0, 2, 4, 5, 6, 8, 10]);
 }
+
+/// By hand: `cargo test --release -p simpul-audit --test subjects -- --ignored --nocapture`.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "a measurement: a million entries"]
+async fn reports_over_a_million_entries() {
+    let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let log = Arc::new(open(dir.path()));
+    for round in 0..1_000_u128 {
+        let looks: Vec<_> = (0..1_000_u128)
+            .map(|number| {
+                let log = Arc::clone(&log);
+                let person = (1 + (round * 1_000 + number) % 200_000).to_be_bytes();
+                tokio::spawn(async move { log.record(look("polri", &[person])).await.unwrap() })
+            })
+            .collect();
+        for look in looks {
+            look.await.unwrap();
+        }
+    }
+    for _ in 0..1_000 {
+        log.record(look("polri", &[ALMA])).await.unwrap();
+    }
+    let own = log.record(look("ombudsman", &[ALMA])).await.unwrap();
+    let start = std::time::Instant::now();
+    let all = BreachFilter {
+        since: Timestamp::from_us(0),
+        until: Timestamp::from_us(i64::MAX),
+        agency: None,
+        certificate: None,
+        official: None,
+    };
+    let summary = summarise(log.reader(), &all).unwrap();
+    println!(
+        "breach report over {} entries, {} persons: {:?}",
+        summary.entries,
+        summary.persons,
+        start.elapsed()
+    );
+    let start = std::time::Instant::now();
+    let made = report(&log, 0, own);
+    println!("subject report of {} entries: {:?}", made.accesses.len(), start.elapsed());
+    let start = std::time::Instant::now();
+    assert!(checked(&log, &made).ok);
+    println!("its check: {:?}", start.elapsed());
+    log.close();
+    drop(log);
+    let start = std::time::Instant::now();
+    let log = open(dir.path());
+    println!("start with a snapshot: {:?}", start.elapsed());
+    drop(log);
+    fs::remove_file(dir.path().join("subjects")).unwrap();
+    let start = std::time::Instant::now();
+    open(dir.path());
+    println!("start without one: {:?}", start.elapsed());
+}
