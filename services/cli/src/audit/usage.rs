@@ -224,8 +224,8 @@ impl Shared {
     }
 
     async fn names(&self) -> Result<BTreeMap<String, String>, Failed> {
-        let listed = DirectoryServiceClient::new(self.channel.clone());
-        let listed = answer({ listed }.list_agencies(v1::ListAgenciesRequest {}).await)?;
+        let mut client = DirectoryServiceClient::new(self.channel.clone());
+        let listed = answer(client.list_agencies(v1::ListAgenciesRequest {}).await)?;
         Ok(listed.agencies.into_iter().map(|agency| (agency.code, agency.name)).collect())
     }
 
