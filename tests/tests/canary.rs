@@ -45,6 +45,14 @@ fn events() -> Vec<EventDraft> {
     vec![drafts::draft(42, &placement), intake]
 }
 
+/// Registry and mission bring what they know of her.
+async fn bring(world: &World) {
+    let mut events = events();
+    let intake = events.pop().unwrap();
+    world.client("kp2mi", "sisko").await.submit(events).await.expect("accepted");
+    world.client("kbri-yangon", "forms").await.submit(vec![intake]).await.expect("accepted");
+}
+
 fn files(dir: &Path, found: &mut Vec<std::path::PathBuf>) {
     for entry in fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
@@ -57,10 +65,7 @@ async fn pii_1_no_identifier_or_name_lies_in_clear_on_the_hubs_disk() {
     let world = World::with_nats();
     let nats = world.nats();
     let hub = world.hub();
-    let mut events = events();
-    let intake = events.pop().unwrap();
-    world.client("kp2mi", "sisko").await.submit(events).await.expect("accepted");
-    world.client("kbri-yangon", "forms").await.submit(vec![intake]).await.expect("accepted");
+    bring(&world).await;
     let check = ["legality", "check", "--purpose", "VERIFY_LEGALITY", "--nik", NIK];
     let verdict = world.cli_json("kbri-yangon", "desk", &check).to_string();
     assert!(!verdict.contains(NIK), "a verdict names nobody");
@@ -109,10 +114,7 @@ async fn pii_1_nor_in_nats_a_backup_tiles_a_connectors_spool_or_another_agencys_
     let world = World::of_all_agencies();
     let nats = world.nats();
     let hub = world.hub();
-    let mut events = events();
-    let intake = events.pop().unwrap();
-    world.client("kp2mi", "sisko").await.submit(events).await.expect("accepted");
-    world.client("kbri-yangon", "forms").await.submit(vec![intake]).await.expect("accepted");
+    bring(&world).await;
     let received = |agency: &str| {
         let output = world.cli(agency, "desk", &["watch", "--nats", "--once", "--json"]);
         String::from_utf8_lossy(&output.stdout).into_owned()

@@ -8,6 +8,7 @@
 //! | `b` ‖ first sequence (8, BE) | `StoredSubmission`: the signed bytes and the items in them |
 //! | `s` ‖ keyed hash of the source's key (32) | what the source remembers, for example a record's digest |
 //! | `m` ‖ `epoch` | starts of the spool (4, BE) |
+//! | `m` ‖ `check` | nothing, sealed: tells whether the key is the one |
 //! | `m` ‖ `tree` | size (8, BE) ‖ root (32) of the largest tree seen |
 //!
 //! Values of `i` and `s` are sealed (`seal.rs`) under the key in `<folder>.key`; those of an older connector are read in clear.
@@ -77,6 +78,15 @@ pub enum SpoolError {
     #[error("making {path}")]
     Folder {
         /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The key that seals it could not be read or made.
+    #[error("the spool's key {path}; put back the file that the spool was sealed with")]
+    Key {
+        /// Which file.
         path: PathBuf,
         /// Why.
         #[source]

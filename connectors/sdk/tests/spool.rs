@@ -171,3 +171,49 @@ async fn log_3_a_log_that_was_rolled_back_is_noticed_after_a_restart() {
     assert_eq!(cause.to_string(), "LOG-3: the log has shrunk from 2 to 1 leaves");
     assert_eq!(spool.waiting(), 1, "nothing is given up for a receipt that does not hold");
 }
+
+/// Opens once its last handle is gone; what is wrong with the key does not pass.
+fn refused(dir: &Path) -> String {
+    let config = SpoolConfig { dir: dir.to_path_buf(), events_max: 1_000 };
+    for _ in 0..200 {
+        match Spool::open(&config, Arc::new(System)).err().expect("refused") {
+            SpoolError::Store(_) => std::thread::sleep(Duration::from_millis(10)),
+            error => return error.to_string(),
+        }
+    }
+    panic!("the store stays locked")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pii_1_a_spool_is_sealed_and_opens_under_its_own_key_alone() {
+    let base = tempfile::tempdir().unwrap();
+    let (dir, key) = (base.path().join("my.spool"), base.path().join("my.spool.key"));
+    let spool = open(&dir);
+    spool.push(vec![entry("KANARI", 1)]).await.unwrap();
+    drop(spool);
+    let own = std::fs::read(&key).expect("a key beside the folder");
+
+    std::fs::remove_file(&key).unwrap();
+    let missing = refused(&dir);
+    assert!(missing.contains("put back the file") && missing.contains("my.spool.key"), "{missing}");
+    assert!(!key.exists(), "no other key is made in its place");
+    std::fs::write(&key, "simpul-master-key:".to_owned() + &"42".repeat(32) + "\n").unwrap();
+    assert!(refused(&dir).contains("put back the file"), "another key is not taken");
+    std::fs::write(&key, own).unwrap();
+    let spool = open(&dir);
+    assert_eq!((spool.waiting(), spool.recall(b"row-1").unwrap()), (1, Some(b"KANARI".to_vec())));
+    drop(spool);
+    let mut folders = vec![dir];
+    while let Some(folder) = folders.pop() {
+        for path in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let bytes = std::fs::read(&path).unwrap();
+            for secret in [&b"KANARI"[..], b"row-1", b"placements.csv"] {
+                assert!(!bytes.windows(secret.len()).any(|window| window == secret), "{}", path.display());
+            }
+        }
+    }
+}

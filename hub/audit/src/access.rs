@@ -77,6 +77,27 @@ pub struct AccessDraft {
     pub parameters: Bytes,
 }
 
+impl AccessDraft {
+    /// A call that failed before there was an answer or a refusal. What was wrong with it may be anywhere in it, so nothing of it stands in
+    /// clear.
+    pub fn failed(
+        caller: Caller,
+        action: &'static str,
+        class: &str,
+        position: Position,
+        parameters: Vec<u8>,
+    ) -> Self {
+        Self {
+            caller: Some(caller),
+            action,
+            answer: class.to_owned(),
+            position,
+            parameters: parameters.into(),
+            ..Self::default()
+        }
+    }
+}
+
 /// Why an access was not recorded. No answer may leave then.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AccessError {
@@ -157,11 +178,13 @@ impl AccessLog {
             subjects = subjects.iter().map(|subject| self.under(&embargo.embargo, subject)).collect();
         }
         let checkpoint_digest = checked(&draft)?;
+        // Everything that needs no place in the log is laid out before the lock.
+        let record = record_of(&draft);
         let mut writer = self.writer();
         let Writer { appender, chains } = &mut *writer;
         let appender = appender.as_mut().ok_or(AppendError::Closed)?;
         let links = chains.links(&subjects);
-        let ticket = appender.enqueue(into_log_draft(draft, checkpoint_digest, links))?;
+        let ticket = appender.enqueue(into_log_draft(draft, record, checkpoint_digest, links))?;
         chains.note(ticket.leaf_index().get(), &subjects);
         if chains.is_due() {
             let (dir, reader) = (self.dir.clone(), self.reader.clone());
@@ -236,16 +259,19 @@ fn checked(draft: &AccessDraft) -> Result<Bytes, AccessError> {
     }))
 }
 
-fn into_log_draft(draft: AccessDraft, checkpoint_digest: Bytes, links: Vec<v1::SubjectLink>) -> Draft {
-    let AccessDraft { caller, parameters, .. } = &draft;
+fn record_of(draft: &AccessDraft) -> RecordDraft {
+    let AccessDraft { caller, parameters, .. } = draft;
     let salt = if parameters.is_empty() { Bytes::new() } else { Bytes::from_static(&NO_SALT) };
-    let record = RecordDraft {
-        event_id: None,
-        stream: stream_of(caller.as_ref()),
-        header: Bytes::new(),
-        salt,
-        payload: parameters.clone(),
-    };
+    let (stream, payload) = (stream_of(caller.as_ref()), parameters.clone());
+    RecordDraft { event_id: None, stream, header: Bytes::new(), salt, payload }
+}
+
+fn into_log_draft(
+    draft: AccessDraft,
+    record: RecordDraft,
+    checkpoint_digest: Bytes,
+    links: Vec<v1::SubjectLink>,
+) -> Draft {
     let leaf = Box::new(move |assigned: &Assigned| to_entry(draft, checkpoint_digest, links, assigned));
     Draft { submission_id: None, chain: None, records: vec![record], leaf }
 }

@@ -12,6 +12,7 @@ mod hub;
 mod material;
 mod own_words;
 mod producer;
+mod rates;
 mod records;
 mod services;
 mod sights;

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
 use tonic_health::{ServingStatus, server::HealthReporter};
 
-use crate::{connection::Connection, guests::Rates, records::RecordsOf};
+use crate::{connection::Connection, rates::Rates, records::RecordsOf};
 
 /// Every service that health knows by name; the empty name stands for the whole hub.
 pub(crate) const NAMES: &[&str] = &[

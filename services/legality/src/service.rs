@@ -251,21 +251,15 @@ impl Inner {
         }
     }
 
-    /// The entry of a question that was not answered. What was wrong with it may be anywhere in it, so nothing of it stands in clear.
+    /// The entry of a question that was not answered.
     async fn record_failure(
         &self,
         caller: &Caller,
         request: &CheckRequest,
         class: &'static str,
     ) -> Result<(), Status> {
-        let draft = AccessDraft {
-            caller: Some(caller.clone()),
-            action: "legality.check",
-            answer: class.to_owned(),
-            position: self.parts.read_models.position(),
-            parameters: request.encode_to_vec().into(),
-            ..AccessDraft::default()
-        };
+        let (position, parameters) = (self.parts.read_models.position(), request.encode_to_vec());
+        let draft = AccessDraft::failed(caller.clone(), "legality.check", class, position, parameters);
         self.parts.access.record(draft).await.map(drop).map_err(|error| fault::of_access(&error))
     }
 }

@@ -30,8 +30,7 @@ pub(crate) mod action {
     pub(crate) const WATCH: &str = "subscription.watch";
 }
 
-/// Passes a call's outcome on. One that failed leaves its entry too: who tries is told like who succeeds. What was wrong with the request
-/// may be anywhere in it, so nothing of it stands in clear.
+/// Passes a call's outcome on. One that failed leaves its entry too: who tries is told like who succeeds.
 pub(crate) async fn noted<T, M: Message>(
     parts: &Parts,
     action: &'static str,
@@ -42,14 +41,8 @@ pub(crate) async fn noted<T, M: Message>(
         && let Some(class) = status::failure_class(error.code())
         && let Some(caller) = request.extensions().get::<Caller>()
     {
-        let draft = AccessDraft {
-            caller: Some(caller.clone()),
-            action,
-            answer: class.to_owned(),
-            position: parts.read_models.position(),
-            parameters: request.get_ref().encode_to_vec().into(),
-            ..AccessDraft::default()
-        };
+        let (position, parameters) = (parts.read_models.position(), request.get_ref().encode_to_vec());
+        let draft = AccessDraft::failed(caller.clone(), action, class, position, parameters);
         parts.access.record(draft).await.map_err(|error| fault::of_access(&error))?;
     }
     outcome

@@ -13,6 +13,9 @@ const SEALED: u8 = 0;
 /// Starts of the spool, 4 bytes, big-endian: no two of them share a nonce.
 const EPOCH: &[u8] = b"mepoch";
 
+/// Nothing, sealed: tells whether a key is the one.
+const CHECK: &[u8] = b"mcheck";
+
 /// Seals and opens the spool's values.
 pub(super) struct Seal {
     sealer: StateSealer,
@@ -22,12 +25,24 @@ pub(super) struct Seal {
 impl Seal {
     /// Reads the key, or makes it on the first start, and counts this start.
     pub(super) fn open(db: &sled::Db, dir: &Path) -> Result<Self, SpoolError> {
-        let key = read_or_make(&dir.with_extension("key"))?;
         let before = db.get(EPOCH)?.and_then(|value| value.as_ref().try_into().ok().map(u32::from_be_bytes));
+        let mut path = dir.as_os_str().to_owned();
+        path.push(".key");
+        let path = Path::new(&path);
+        let key = read_or_make(path, before.is_some())?;
         let epoch = before.unwrap_or_default().wrapping_add(1);
+        let sealer = key.state_key("spool").with_epoch(epoch);
+        if let Some(check) = db.get(CHECK)?
+            && sealer.open(&check).is_err()
+        {
+            let source = std::io::Error::new(std::io::ErrorKind::InvalidData, "it is another key");
+            return Err(SpoolError::Key { path: path.to_path_buf(), source });
+        }
         db.insert(EPOCH, &epoch.to_be_bytes())?;
+        // The epoch is on the disk before anything is sealed in it.
         db.flush()?;
-        Ok(Self { sealer: key.state_key("spool").with_epoch(epoch), index: key.index_key() })
+        db.insert(CHECK, sealer.seal(b""))?;
+        Ok(Self { sealer, index: key.index_key() })
     }
 
     pub(super) fn seal(&self, value: &[u8]) -> Vec<u8> {
@@ -48,15 +63,17 @@ impl Seal {
     }
 }
 
-fn read_or_make(path: &Path) -> Result<MasterKey, SpoolError> {
-    let failed = |source| SpoolError::Folder { path: path.to_path_buf(), source };
+/// A key is made once: a spool that was sealed before is not opened under another, which could send nothing of what waits and would take
+/// every record that was sent for a new one.
+fn read_or_make(path: &Path, sealed_before: bool) -> Result<MasterKey, SpoolError> {
+    let failed = |source| SpoolError::Key { path: path.to_path_buf(), source };
     match std::fs::read_to_string(path) {
         Ok(text) => {
             let text = Zeroizing::new(text);
             let wrong = |error| failed(std::io::Error::new(std::io::ErrorKind::InvalidData, error));
             MasterKey::from_text(text.trim_end()).map_err(wrong)
         }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && !sealed_before => {
             let key = MasterKey::generate();
             let made = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
             let mut file = made.map_err(failed)?;

@@ -157,7 +157,10 @@ async fn usage_period(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> 
     }
     match shared.first_entry().await {
         Ok(first) => Json(json!({ "periodStart": first })).into_response(),
-        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        Err(error) => {
+            remark(format_args!("usagePeriod failed: {error:#}"));
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use simpul_proto::v1::{self, picture_service_client::PictureServiceClient};
 use simpul_signing::SigningKey;
 use simpul_types::{Clock, IdSource, clock::System};
 
+use super::enrol;
 use crate::{
     connection::{self, ConnectionArgs},
     output::json_line,
@@ -136,8 +137,9 @@ async fn foreign(
     config: &ClientConfig,
     drafts: Vec<EventDraft>,
 ) -> anyhow::Result<Result<simpul_connector::Accepted, simpul_connector::SubmitError>> {
-    let file = std::env::temp_dir().join(format!("certify-{}.key", std::process::id()));
-    std::fs::write(&file, format!("{}\n", *SigningKey::generate().to_text()))?;
+    let name = format!("certify-{}.key", data_encoding::HEXLOWER.encode(&System.uuid_v7()));
+    let file = std::env::temp_dir().join(name);
+    enrol::write(&file, format!("{}\n", *SigningKey::generate().to_text()).as_bytes(), 0o600)?;
     let client = Client::connect(ClientConfig { signing_key: file.clone(), ..config.clone() }).await;
     let _ = std::fs::remove_file(&file);
     Ok(client?.submit(drafts).await)

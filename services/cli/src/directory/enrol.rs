@@ -411,7 +411,7 @@ fn load<T: DeserializeOwned>(path: &Path) -> anyhow::Result<T> {
 }
 
 /// Never over another file: a key that is lost is lost.
-fn write(path: &Path, bytes: &[u8], mode: u32) -> anyhow::Result<()> {
+pub(super) fn write(path: &Path, bytes: &[u8], mode: u32) -> anyhow::Result<()> {
     use std::os::unix::fs::OpenOptionsExt;
     let made = fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(path);
     let mut file = made.with_context(|| format!("making {}", path.display()))?;

@@ -69,14 +69,7 @@ impl Authority {
         usages: &[ExtendedKeyUsagePurpose],
     ) -> Result<Issued, InitError> {
         let make = || {
-            let mut params = params(subject, self.now);
-            params.subject_alt_names = CertificateParams::new(hosts)?.subject_alt_names;
-            if let Some(uri) = uri {
-                params.subject_alt_names.push(SanType::URI(uri.try_into()?));
-            }
-            params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-            params.extended_key_usages = usages.to_vec();
-            params.use_authority_key_identifier_extension = true;
+            let params = leaf_params(subject, hosts, uri, usages, self.now)?;
             let key = KeyPair::generate()?;
             let certificate = params.signed_by(&key, &self.issuer)?;
             Ok(Issued { certificate: certificate.pem(), key: key.serialize_pem() })
@@ -90,10 +83,24 @@ impl Authority {
 /// # Errors
 /// Where the identity is no URI.
 pub fn client_params(sender: &Sender, now: Timestamp) -> Result<CertificateParams, rcgen::Error> {
-    let mut params = params(&sender.to_string(), now);
-    params.subject_alt_names.push(SanType::URI(sender.spiffe().try_into()?));
+    let usages = [ExtendedKeyUsagePurpose::ClientAuth];
+    leaf_params(&sender.to_string(), &[], Some(&sender.spiffe()), &usages, now)
+}
+
+fn leaf_params(
+    subject: &str,
+    hosts: &[String],
+    uri: Option<&str>,
+    usages: &[ExtendedKeyUsagePurpose],
+    now: Timestamp,
+) -> Result<CertificateParams, rcgen::Error> {
+    let mut params = params(subject, now);
+    params.subject_alt_names = CertificateParams::new(hosts)?.subject_alt_names;
+    if let Some(uri) = uri {
+        params.subject_alt_names.push(SanType::URI(uri.try_into()?));
+    }
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    params.extended_key_usages = usages.to_vec();
     params.use_authority_key_identifier_extension = true;
     Ok(params)
 }
