@@ -9,6 +9,7 @@ use std::{
 use serde_json::Value;
 use simpul_cli::init::{AgencySeed, InitOptions, Realm, demo_agencies, init};
 use simpul_connector::{Client, ClientConfig, ClientFile};
+use simpul_signing::{EpochKeys, MasterKey};
 use simpul_types::{Clock, clock::System};
 use tempfile::TempDir;
 
@@ -94,6 +95,16 @@ impl World {
     /// The hub's data.
     pub fn data(&self) -> PathBuf {
         self.realm.dir.join("data")
+    }
+
+    /// The hub's master key, with the key epochs as they are now.
+    ///
+    /// # Panics
+    /// Where it cannot be read.
+    pub fn master_key(&self) -> MasterKey {
+        let text = |name| fs::read_to_string(self.realm.dir.join("hub").join(name)).expect("a key file");
+        let epochs = EpochKeys::from_text(&text("epochs.key")).expect("epochs");
+        MasterKey::from_text(&text("master.key")).expect("a master key").with_epochs(epochs)
     }
 
     /// Changes the hub's configuration as text.

@@ -14,7 +14,6 @@ use std::{
 use bytes::Bytes;
 use simpul_connector::{Accepted, Client};
 use simpul_log::Schema;
-use simpul_signing::MasterKey;
 use simpul_tests::{World, drafts};
 use simpul_tlog::{checkpoint, leaf_hash, note::NoteVerifier, proof};
 use simpul_types::{LeafIndex, Position};
@@ -86,8 +85,7 @@ async fn log_2_nothing_acknowledged_is_lost_by_fifty_kills_under_load() {
 fn check(world: &World, witness: &Witness, submitted: u64) {
     assert_eq!(witness.accepted.len() as u64, submitted, "every submission was answered in the end");
     let verifier = NoteVerifier::parse(&world.realm.log_vkey).unwrap();
-    let master = std::fs::read_to_string(world.realm.dir.join("hub/master.key")).unwrap();
-    let wrap = MasterKey::from_text(&master).unwrap().wrap_key();
+    let wrap = world.master_key().wrap_key();
     let log = world.data().join("log");
     let report = simpul_log::verify::walk(&log, &verifier, &mut |_, _| Ok(())).unwrap();
     assert_eq!(report.violation, None);

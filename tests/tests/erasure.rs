@@ -10,7 +10,8 @@ use std::{
 use prost::Message;
 use serde_json::Value;
 use simpul_connector::EventDraft;
-use simpul_proto::{embassy, v1};
+use simpul_log::Schema;
+use simpul_proto::{embassy, registry, v1};
 use simpul_tests::{World, drafts};
 use simpul_types::Timestamp;
 
@@ -111,6 +112,9 @@ async fn key_1_an_erased_person_is_read_from_no_copy_and_everything_still_verifi
     on_nats(true);
     // A copy of the keys from before the execution.
     let backup_keys = fs::read(world.data().join("log/keys")).unwrap();
+    // And of the whole log, with its keys.
+    let old = world.path().join("old");
+    copy(&world.data().join("log"), &old);
     let executed = erasure("kp2mi", &["execute", &request]).unwrap();
     let shown = erasure("kbri-yangon", &["show", &request]).unwrap();
     assert_eq!((&shown["state"], &shown["executed_position"]), (&"EXECUTED".into(), &executed["position"]));
@@ -148,4 +152,46 @@ async fn key_1_an_erased_person_is_read_from_no_copy_and_everything_still_verifi
         "PRJ-2: {text} {}",
         String::from_utf8_lossy(&compared.stderr)
     );
+
+    // KEY-2: who has the copy and the hub's keys reads the person, until the key epoch turns.
+    assert_eq!(person_in(&world, &old).as_deref(), Some(NAME), "the copy is from before the execution");
+    let epochs = world.realm.dir.join("hub/epochs.key");
+    let left_behind = fs::read(&epochs).unwrap();
+    world.configure(|config| config.replace("[erasure]\n", "[erasure]\nkey_epoch_s = 1\n"));
+    let hub = world.hub();
+    let start = Instant::now();
+    // One line: the turn is over.
+    while fs::read(&epochs)
+        .is_ok_and(|text| text == left_behind || text.iter().filter(|byte| **byte == b'\n').count() != 1)
+    {
+        assert!(start.elapsed() < PATIENCE, "no key epoch was begun");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(person_in(&world, &old), None, "the copy still opens");
+    hub.stop();
+    let report = verify(&world, &world.data());
+    assert_eq!(
+        (report["ok"].as_bool(), report["main"]["payloads"]["missing"].as_u64()),
+        (Some(true), Some(0)),
+        "{report}"
+    );
+    assert!(report["main"]["key_epoch"].as_u64().unwrap() >= 2, "{report}");
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let (from, to) = (entry.as_ref().unwrap().path(), to.join(entry.unwrap().file_name()));
+        if from.is_dir() { copy(&from, &to) } else { _ = fs::copy(&from, &to).unwrap() }
+    }
+}
+
+/// The name in the first placement of a log, where the keys that the hub has now open it.
+fn person_in(world: &World, log: &Path) -> Option<String> {
+    let (key, wrap) = (world.realm.log_vkey.parse().unwrap(), world.master_key().wrap_key());
+    let reader = simpul_log::open_reader(log, Schema::Submissions, &key, wrap).ok()?;
+    let position = *reader.stream(&drafts::draft(42, &drafts::placement(42, 0)).stream).first()?;
+    let opened = reader.open_payload(&reader.event(position).ok()?).ok()?;
+    let placement = registry::PlacementRecorded::decode(opened.payload).ok()?;
+    Some(placement.person?.name)
 }

@@ -4,7 +4,6 @@
 use std::{collections::HashSet, fmt::Write, fs, process::Command};
 
 use simpul_log::Schema;
-use simpul_signing::MasterKey;
 use simpul_tests::{
     World,
     process::{Process, binary},
@@ -71,8 +70,7 @@ async fn a_connector_killed_in_the_middle_of_its_spool_loses_and_doubles_nothing
 /// Streams and events of the log that are not the directory's.
 fn rows(world: &World) -> (u64, u64) {
     let verifier = NoteVerifier::parse(&world.realm.log_vkey).unwrap();
-    let master = fs::read_to_string(world.realm.dir.join("hub/master.key")).unwrap();
-    let wrap = MasterKey::from_text(&master).unwrap().wrap_key();
+    let wrap = world.master_key().wrap_key();
     let reader =
         simpul_log::open_reader(&world.data().join("log"), Schema::Submissions, &verifier, wrap).unwrap();
     let (mut scan, mut streams, mut count) = (reader.scan(Position::ZERO), HashSet::new(), 0);

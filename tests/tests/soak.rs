@@ -25,7 +25,7 @@ use simpul_proto::v1::{
     self, legality_service_client::LegalityServiceClient,
     subscription_service_client::SubscriptionServiceClient,
 };
-use simpul_signing::{MasterKey, SigningKey};
+use simpul_signing::SigningKey;
 use simpul_tests::{
     World, drafts,
     process::{Process, binary, free_port},
@@ -213,8 +213,7 @@ fn memory_mib(process: u32) -> u64 {
 
 /// Placements in the log, and how many of their ids differ.
 fn stored(world: &World, data: &Path) -> (u64, usize) {
-    let master = fs::read_to_string(world.realm.dir.join("hub/master.key")).unwrap();
-    let wrap = MasterKey::from_text(master.trim()).unwrap().wrap_key();
+    let wrap = world.master_key().wrap_key();
     let key = world.realm.log_vkey.parse().unwrap();
     let reader = simpul_log::open_reader(&data.join("log"), Schema::Submissions, &key, wrap).unwrap();
     let (mut count, mut ids, mut scan) = (0, HashSet::new(), reader.scan(Position::ZERO));
@@ -240,7 +239,7 @@ async fn an_endurance_run_loses_and_doubles_nothing_and_memory_stays_flat() {
         let Witness { port, vkey, .. } = &witness;
         format!(
             "{text}\n[publish]\ninterval_ms = 200\n[[publish.witnesses]]\nname = \"soak\"\nvkey = \"{vkey}\"\n\
-             url = \"http://127.0.0.1:{port}\"\n\n[access]\nanchor_every_s = 2\n"
+             url = \"http://127.0.0.1:{port}\"\n\n[access]\nanchor_every_s = 2\n\n[erasure]\nkey_epoch_s = 3\n"
         )
     });
     let (mut nats, mut witnessing, hub) = (world.nats(), witness.start(), world.hub());

@@ -17,6 +17,7 @@
 mod accesses;
 mod anchored;
 pub(crate) mod chain;
+mod epochs;
 mod erased;
 pub(crate) mod keyring;
 mod report;
@@ -35,6 +36,7 @@ use simpul_tlog::{checkpoint, note::NoteVerifier};
 use simpul_types::Position;
 
 pub use anchored::ANCHORS;
+pub use epochs::EPOCHS;
 pub use report::{ErasureNote, LogName, LogReport, Payloads, VIOLATIONS_LISTED_MAX, VerifyReport, Violation};
 
 use accesses::Accesses;
@@ -177,6 +179,7 @@ pub(crate) fn verify_data_with(
             && let Some(access) = opener(LogName::Access, &dir, &key, master.wrap_key(), &mut findings)
         {
             main.access_checkpoints = anchored::compare(reader, &access, &mut findings);
+            main.key_epoch = epochs::compare(reader, &access, &mut findings);
         }
     }
     note_backward(&mut findings, LogName::Main, submissions.backward());

@@ -25,6 +25,7 @@ use std::{
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use simpul_signing::seal::{DataKey, Sealer, WRAPPED_BYTES, WrapKey};
+use simpul_tlog::{leaf_hash, stored::Frontier};
 use simpul_types::Digest;
 
 use crate::{
@@ -39,13 +40,21 @@ const CACHED_KEYS_MAX: usize = 32_768;
 /// Keys made and flushed at once.
 const REFILL_KEYS: usize = 1_024;
 
+/// Rows read, wrapped anew and written at once: an execution waits for no more.
+const REWRAPPED_ROWS: usize = 1_024;
+
+/// Newest rows of which one has to open at a start.
+const CHECKED_ROWS: u64 = 256;
+
 /// Where a live row has a wrapped key, which is never this but by a chance of 2^-400.
 const TOMBSTONE: &[u8; 8] = b"ERASED\0\0";
 
 pub(crate) struct Keystore {
     file: File,
     /// Absent where payloads stay sealed.
-    wrap: Option<WrapKey>,
+    wrap: ArcSwapOption<WrapKey>,
+    /// Held by whoever changes rows that are there: a key that is being wrapped anew MUST NOT be written over its tombstone.
+    rows: Mutex<()>,
     pool_size: u32,
     /// Slots that are durable and not used.
     pool: Mutex<VecDeque<(u64, Sealer)>>,
@@ -119,8 +128,10 @@ pub enum KeyError {
     /// The key file could not be read or written.
     #[error("key file")]
     Io(#[from] io::Error),
-    /// The row is broken, or wrapped under another key-encryption key.
-    #[error("slot {0} holds no key that this key-encryption key opens")]
+    /// The row is broken, or wrapped under another key-encryption key: that of another master key, or of a key epoch that is over.
+    #[error(
+        "slot {0} holds no key that this key-encryption key opens (another master key, a lost epoch file, or a key file from an epoch that is over)"
+    )]
     Slot(u64),
     /// KEY-1: an execution in the log says that the key is dead.
     #[error("erased by the event at position {by}")]
@@ -146,7 +157,9 @@ impl Keystore {
         let used = used.unwrap_or(rows);
         let (pool, next, cache) = (Mutex::default(), Mutex::new(used), Cache::default());
         let dead = Dead::default();
-        let store = Self { file, wrap: Some(wrap), pool_size, pool, next, cache, dead };
+        let wrap = ArcSwapOption::from_pointee(wrap);
+        let store = Self { file, wrap, rows: Mutex::default(), pool_size, pool, next, cache, dead };
+        store.check_newest(used)?;
         {
             let mut next = store.next.lock().unwrap_or_else(PoisonError::into_inner);
             let mut found = Vec::new();
@@ -179,7 +192,37 @@ impl Keystore {
     pub(crate) fn open_read_only(dir: &Path, wrap: Option<WrapKey>) -> Result<Self, KeyError> {
         let file = File::open(&dir.join("keys"))?;
         let (pool, next, cache) = (Mutex::default(), Mutex::new(u64::MAX), Cache::default());
-        Ok(Self { file, wrap, pool_size: 0, pool, next, cache, dead: Dead::default() })
+        let wrap = ArcSwapOption::new(wrap.map(Arc::new));
+        Ok(Self {
+            file,
+            wrap,
+            rows: Mutex::default(),
+            pool_size: 0,
+            pool,
+            next,
+            cache,
+            dead: Dead::default(),
+        })
+    }
+
+    /// A key file of another epoch, or another master key, is refused before a row of it is taken for the remains of a cut write.
+    fn check_newest(&self, used: u64) -> Result<(), KeyError> {
+        for slot in (used.saturating_sub(CHECKED_ROWS)..used).rev() {
+            let mut row = [0; ROW_BYTES as usize];
+            match self.file.read_exact_at(&mut row, slot * ROW_BYTES) {
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => continue,
+                read => read?,
+            }
+            // Damaged rows are the scrub's to name.
+            if read_row(&row).is_some_and(|row| row.slot == slot && row.erased_by.is_none()) {
+                return self.load(slot).map(drop);
+            }
+        }
+        Ok(())
+    }
+
+    fn rows(&self) -> MutexGuard<'_, ()> {
+        self.rows.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn pool(&self) -> MutexGuard<'_, VecDeque<(u64, Sealer)>> {
@@ -200,7 +243,7 @@ impl Keystore {
         let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
             let missing = (self.pool_size as usize).saturating_sub(self.ready()).min(REFILL_KEYS);
-            let (1.., Some(wrap)) = (missing, &self.wrap) else { return Ok(()) };
+            let (1.., Some(wrap)) = (missing, self.wrap.load_full()) else { return Ok(()) };
             let mut rows = Vec::with_capacity(missing * ROW_BYTES as usize);
             let mut made = Vec::with_capacity(missing);
             for slot in *next..*next + missing as u64 {
@@ -299,10 +342,12 @@ impl Keystore {
         };
         self.dead.flushed.fetch_max(end, Ordering::Release);
         point!("erase.dead");
+        let rows = self.rows();
         for (slot, by) in &dying {
             self.cache.evict(*slot);
             self.destroy(*slot, *by, None)?;
         }
+        drop(rows);
         point!("erase.overwritten");
         if !dying.is_empty() {
             self.file.sync_data()?;
@@ -357,6 +402,74 @@ impl Keystore {
         self.file.write_all_at(&tombstone(slot, by, &commitment), slot * ROW_BYTES)
     }
 
+    /// Wraps every live key anew under `wrap`, which MUST also unwrap what the present key wrapped, and uses it from here on; durable
+    /// when it returns. Where it fails, rows are wrapped under either, and it can be called again.
+    ///
+    /// Keys go on being made, used and destroyed meanwhile.
+    pub(crate) fn rewrap(&self, wrap: WrapKey) -> Result<u64, KeyError> {
+        // Rows from here on are made under the new key: makers hold `next`.
+        let end = {
+            let next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+            if *next == u64::MAX {
+                return Err(io::Error::other("the log is open for reading only").into());
+            }
+            self.wrap.store(Some(Arc::new(wrap.clone())));
+            *next
+        };
+        let mut bytes = Vec::new();
+        for from in (0..end).step_by(REWRAPPED_ROWS) {
+            let _rows = self.rows();
+            bytes.resize(((end - from).min(REWRAPPED_ROWS as u64) * ROW_BYTES) as usize, 0);
+            self.file.read_exact_at(&mut bytes, from * ROW_BYTES)?;
+            for (slot, row) in (from..).zip(bytes.chunks_exact_mut(ROW_BYTES as usize)) {
+                // A damaged one has to be mended first: a copy of it would be of the epoch that is to end.
+                let whole = read_row(row).filter(|row| row.slot == slot).ok_or(KeyError::Slot(slot))?;
+                if whole.erased_by.is_some() {
+                    continue;
+                }
+                let key = wrap.unwrap(slot, &row[8..8 + WRAPPED_BYTES]).map_err(|_| KeyError::Slot(slot))?;
+                row[8..8 + WRAPPED_BYTES].copy_from_slice(&wrap.wrap(slot, &key));
+                let crc = crc32c::crc32c(&row[..100]);
+                row[100..104].copy_from_slice(&crc.to_le_bytes());
+            }
+            point!("rewrap.made");
+            self.file.write_all_at(&bytes, from * ROW_BYTES)?;
+            point!("rewrap.written");
+        }
+        self.file.sync_data()?;
+        point!("rewrap.flushed");
+        Ok(end)
+    }
+
+    /// From here on under this key alone.
+    pub(crate) fn settle(&self, wrap: WrapKey) {
+        self.wrap.store(Some(Arc::new(wrap)));
+    }
+
+    /// Executions before this position are flushed, and the keys that they name are dead.
+    pub(crate) fn erased_until(&self) -> u64 {
+        self.dead.flushed.load(Ordering::Acquire)
+    }
+
+    /// The keys of the first `slots` rows that no execution before `until` names, as their number and the tree hash of their
+    /// commitments; later executions change nothing about it. Reads all rows.
+    pub(crate) fn live_keys(&self, slots: u64, until: u64) -> Result<LiveKeys, KeyError> {
+        let dead = self.dead.by.load_full();
+        let (mut frontier, mut above, mut bytes) = (Frontier::empty(), Vec::new(), Vec::new());
+        for from in (0..slots).step_by(REWRAPPED_ROWS) {
+            bytes.resize(((slots - from).min(REWRAPPED_ROWS as u64) * ROW_BYTES) as usize, 0);
+            self.file.read_exact_at(&mut bytes, from * ROW_BYTES)?;
+            for (slot, row) in (from..).zip(bytes.chunks_exact(ROW_BYTES as usize)) {
+                let row = read_row(row).filter(|row| row.slot == slot).ok_or(KeyError::Slot(slot))?;
+                if dead.get(&slot).is_none_or(|by| *by >= until) {
+                    frontier.push(leaf_hash(&row.commitment), &mut above);
+                    above.clear();
+                }
+            }
+        }
+        Ok(LiveKeys { slots, live: frontier.size(), erased_until: until, root: frontier.root() })
+    }
+
     fn load(&self, slot: u64) -> Result<Sealer, KeyError> {
         let mut row = [0; ROW_BYTES as usize];
         self.file.read_exact_at(&mut row, slot * ROW_BYTES)?;
@@ -367,10 +480,24 @@ impl Keystore {
         if let Some(by) = tombstone_in(&row) {
             return Err(KeyError::Erased { by });
         }
-        let wrap = self.wrap.as_ref().ok_or(KeyError::Sealed)?;
+        let wrap = self.wrap.load();
+        let wrap = wrap.as_ref().ok_or(KeyError::Sealed)?;
         let key = wrap.unwrap(slot, &wrapped).map_err(|_| KeyError::Slot(slot))?.sealer();
         if key.commitment() == array_at(&row, 68) { Ok(key) } else { Err(KeyError::Slot(slot)) }
     }
+}
+
+/// Which keys were there at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LiveKeys {
+    /// Rows of the key file.
+    pub slots: u64,
+    /// Those of them whose keys no execution had named.
+    pub live: u64,
+    /// Position before which executions are counted.
+    pub erased_until: u64,
+    /// RFC 6962 tree hash over the live keys' commitments, by slot.
+    pub root: Digest,
 }
 
 /// A row as it says of itself.

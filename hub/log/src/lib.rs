@@ -44,7 +44,7 @@ pub use draft::{AppendError, Assigned, Draft, RecordDraft, Ticket};
 pub use fence::FenceError;
 pub use frame::FrameFault;
 pub use head::Head;
-pub use keystore::KeyError;
+pub use keystore::{KeyError, LiveKeys};
 pub use reader::{Opened, ReadError, Reader, Scan, StoredEvent, StoredLeaf};
 pub use recover::{OpenError, open, open_reader, open_with};
 pub use schema::Schema;

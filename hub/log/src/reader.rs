@@ -7,6 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use simpul_signing::seal::WrapKey;
 use simpul_tlog::{
     note::NoteVerifier,
     stored::{self, HashReader},
@@ -22,7 +23,7 @@ use crate::{
     frame::{self, Frame, FrameFault, FrameParts, FrameRecord},
     head::Head,
     index::{self, Index},
-    keystore::{KeyError, Keystore},
+    keystore::{KeyError, Keystore, LiveKeys},
     schema::Schema,
     segment::{FrameRef, Segment},
     tree::TreeStore,
@@ -474,6 +475,30 @@ impl Reader {
     /// Position of the execution that made this event's key dead; `None` where nothing did.
     pub fn erased_by(&self, event: &StoredEvent) -> Option<Position> {
         self.shared.keystore.erased_by(event.slot).map(Position::new)
+    }
+
+    /// Begins a key epoch: wraps every live data key anew under `wrap`, which MUST also unwrap what was wrapped before, and tells which
+    /// they are. Durable when it returns; where it fails it can be called again. Blocking, some microseconds a key; the log goes on.
+    ///
+    /// # Errors
+    /// [`KeyError`]: a row is damaged and has to be mended first, the disk failed, or the log is open for reading only.
+    pub fn rewrap_keys(&self, wrap: WrapKey) -> Result<LiveKeys, KeyError> {
+        let keystore = &self.shared.keystore;
+        let slots = keystore.rewrap(wrap)?;
+        keystore.live_keys(slots, keystore.erased_until())
+    }
+
+    /// Forgets the key that [`Self::rewrap_keys`] left behind.
+    pub fn settle_keys(&self, wrap: WrapKey) {
+        self.shared.keystore.settle(wrap);
+    }
+
+    /// Which of the first `slots` data keys were there once everything before `erased_until` was executed.
+    ///
+    /// # Errors
+    /// [`KeyError`] where a row is damaged or missing.
+    pub fn live_keys(&self, slots: u64, erased_until: Position) -> Result<LiveKeys, KeyError> {
+        self.shared.keystore.live_keys(slots, erased_until.get())
     }
 
     /// Executed erasures from a position on, up to the acknowledged head, in order.

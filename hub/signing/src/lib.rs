@@ -2,7 +2,7 @@
 //! keys derived from the hub's master key. On `ring`, without I/O: callers read and write the key files.
 //!
 //! ```text
-//! MasterKey ─HKDF─┬─ WrapKey       wraps the data keys that the log keeps    ─▶ DataKey ─HKDF─┬─ Sealer (AES-256-GCM)
+//! MasterKey ─HKDF─┬─ WrapKey       with EpochKeys; wraps the log's data keys    ─▶ DataKey ─HKDF─┬─ Sealer (AES-256-GCM)
 //!                 ├─ IndexKey      blind look-up of identifiers                               └─ key commitment
 //!                 └─ StateSealer   seals values of read models
 //! SigningKey ─▶ VerifyingKey ─▶ KeyId
@@ -15,6 +15,7 @@
 
 mod digest;
 mod dsse;
+mod epoch;
 mod key;
 mod master;
 pub mod seal;
@@ -23,6 +24,7 @@ mod text;
 
 pub use digest::{Sha256, commitment, random, sha256};
 pub use dsse::{CERTIFICATE_TYPE, SUBJECT_REPORT_TYPE, SUBMISSION_TYPE, VERDICT_TYPE, pae};
+pub use epoch::EpochKeys;
 pub use key::{BadSignature, SigningKey, VerifyingKey, key_id};
 pub use master::{IndexKey, MasterKey};
 pub use state::StateSealer;

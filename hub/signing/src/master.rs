@@ -2,7 +2,8 @@
 //!
 //! | derived | HKDF-SHA256 with salt `simpul/v1/master-key`, input the 32-byte master key, info |
 //! |---|---|
-//! | [`WrapKey`] | `wrap` |
+//! | [`WrapKey`] without epochs | `wrap` |
+//! | [`WrapKey`] of an epoch | `epoch`, then HKDF-SHA256 with this as salt, input the epoch's secret, info `wrap` |
 //! | [`IndexKey`] | `index` |
 //! | [`StateSealer`] | `state/` ‖ label |
 
@@ -11,7 +12,7 @@ use simpul_types::Digest;
 use zeroize::Zeroizing;
 
 use crate::{
-    StateSealer,
+    EpochKeys, StateSealer,
     digest::random,
     seal::{WrapKey, derive, extract, hidden},
     text::{self, KeyError, Secret},
@@ -23,7 +24,11 @@ const LABEL: &str = "simpul-master-key";
 ///
 /// | file | one line, `simpul-master-key:` and 32 bytes in lower-case hex |
 /// |---|---|
-pub struct MasterKey(Secret);
+#[derive(Clone)]
+pub struct MasterKey {
+    secret: Secret,
+    epochs: Option<EpochKeys>,
+}
 
 /// Turns identifiers into look-up keys that say nothing without it (PII-1). Cheap to clone.
 #[derive(Clone)]
@@ -37,7 +42,7 @@ impl MasterKey {
     /// # Panics
     /// Where the operating system has no random bytes.
     pub fn generate() -> Self {
-        Self(Zeroizing::new(random()))
+        Self { secret: Zeroizing::new(random()), epochs: None }
     }
 
     /// Reads the text of a key file.
@@ -45,17 +50,27 @@ impl MasterKey {
     /// # Errors
     /// [`KeyError`] where it is another kind of key or no key.
     pub fn from_text(text: &str) -> Result<Self, KeyError> {
-        text::parse(LABEL, text).map(Self)
+        Ok(Self { secret: text::parse(LABEL, text)?, epochs: None })
     }
 
     /// The text of a key file. SECRET: for a file that only its owner can read.
     pub fn to_text(&self) -> Zeroizing<String> {
-        text::render(LABEL, &self.0)
+        text::render(LABEL, &self.secret)
+    }
+
+    /// With the epochs that its data keys are wrapped in.
+    #[must_use]
+    pub fn with_epochs(self, epochs: EpochKeys) -> Self {
+        Self { epochs: Some(epochs), ..self }
     }
 
     /// The key that wraps data keys.
     pub fn wrap_key(&self) -> WrapKey {
-        WrapKey::from_bytes(*self.derive(&[b"wrap"]))
+        let alone = WrapKey::from_bytes(*self.derive(&[b"wrap"]));
+        match &self.epochs {
+            None => alone,
+            Some(epochs) => epochs.wrap_key(&self.derive(&[b"epoch"]), &alone),
+        }
     }
 
     /// The key of blind look-ups.
@@ -72,7 +87,7 @@ impl MasterKey {
     }
 
     fn derive(&self, info: &[&[u8]]) -> Secret {
-        derive(&extract(b"simpul/v1/master-key", &self.0), info)
+        derive(&extract(b"simpul/v1/master-key", &self.secret), info)
     }
 }
 

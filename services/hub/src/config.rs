@@ -56,19 +56,21 @@ pub struct Erasure {
     pub cooling_off_s_min: u64,
     /// Days that a request runs at most.
     pub days_max: u64,
+    /// Seconds that a key epoch lasts (`keys.epochs`): backups open for no longer, so make one after each turn. 0 for ever.
+    pub key_epoch_s: u64,
 }
 
 impl Default for Erasure {
     fn default() -> Self {
         let Rules { approvals_min, cooling_off_s_min, days_max } = Rules::default();
-        Self { approvals_min, cooling_off_s_min, days_max }
+        Self { approvals_min, cooling_off_s_min, days_max, key_epoch_s: 7 * 24 * 3_600 }
     }
 }
 
 impl Erasure {
     /// As admission takes it.
     pub fn rules(&self) -> Rules {
-        let Self { approvals_min, cooling_off_s_min, days_max } = *self;
+        let Self { approvals_min, cooling_off_s_min, days_max, .. } = *self;
         Rules { approvals_min, cooling_off_s_min, days_max }
     }
 }
@@ -127,6 +129,10 @@ pub struct Keys {
     pub verdict: ConfigPath,
     /// Wraps data keys, blinds index keys, seals read models.
     pub master: ConfigPath,
+    /// Secrets of the key epochs; the hub writes it. Outside the data folder and outside every backup; `epochs.key` beside the master key
+    /// is where `simpul audit` looks. Absent: no epochs, so that copies of the data folder from before an erasure open with the master key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epochs: Option<ConfigPath>,
     /// Signs what the hub submits itself, as connector `hub` of the agency `simpul`; absent: it submits nothing, so nobody hears
     /// of answers that changed, and no state digests are recorded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -356,6 +362,12 @@ impl Config {
         ensure!(!self.realm.is_empty(), "realm must not be empty");
         ensure!(self.erasure.approvals_min > 0, "erasure.approvals_min must be at least 1");
         ensure!(self.erasure.days_max > 0, "erasure.days_max must be at least 1");
+        if let Some(epochs) = &self.keys.epochs {
+            ensure!(
+                !epochs.starts_with(&*self.data_dir),
+                "keys.epochs must not lie in data_dir: whoever copies that would have the keys that are to die"
+            );
+        }
         ensure!(self.listen.connections_max > 0, "listen.connections_max must be at least 1");
         ensure!(
             self.listen.connections_per_connector_max > 0,

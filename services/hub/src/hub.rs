@@ -25,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     accept,
     config::Config,
+    epochs::{self, Epochs, Turning},
     folder::{Addresses, Folder},
     guests::Guests,
     material::Material,
@@ -69,6 +70,7 @@ pub struct Hub {
     projection: simpul_projection::Handle,
     publisher: simpul_publisher::Handle,
     own_words: Option<OwnWords>,
+    turning: Turning,
     access: Arc<AccessLog>,
     serving: Serving,
     serving_tiles: JoinHandle<()>,
@@ -125,8 +127,9 @@ pub async fn start_at(config: Config, calendar: Arc<dyn Clock>) -> anyhow::Resul
 
     let log_config = config.log_config("log", config.log.origin.clone());
     let access_config = config.log_config("access", config.access_origin());
-    let keys = simpul_log::Keys { signer: log, wrap: master.wrap_key() };
-    let access_keys = simpul_log::Keys { signer: access, wrap: master.wrap_key() };
+    let epochs = Epochs::open(&config, master.clone(), calendar.now()).context("keys.epochs")?;
+    let keys = simpul_log::Keys { signer: log, wrap: epochs.wrap_key() };
+    let access_keys = simpul_log::Keys { signer: access, wrap: epochs.wrap_key() };
     let (opening_clock, data_dir, index) = (clock.clone(), config.data_dir.to_path_buf(), master.index_key());
     let opened = tokio::task::spawn_blocking(move || {
         let (appender, reader) =
@@ -180,19 +183,17 @@ pub async fn start_at(config: Config, calendar: Arc<dyn Clock>) -> anyhow::Resul
     let (read_models, projection) = start_projection(&config, reader.clone(), state_keys).await?;
     let publisher = start_publisher(&config, &read_models, &reader, &admission, authority, clock.clone())?;
 
-    let own_words = match producer {
-        Some(key) => {
-            let producer = Producer::new(admission.clone(), key, clock.clone(), Arc::new(System));
-            Some(own_words::start(
-                &config,
-                Arc::new(producer),
-                &read_models,
-                access.reader(),
-                calendar.clone(),
-            )?)
-        }
-        None => None,
-    };
+    let producer =
+        producer.map(|key| Arc::new(Producer::new(admission.clone(), key, clock.clone(), Arc::new(System))));
+    let own_words = producer
+        .clone()
+        .map(|producer| own_words::start(&config, producer, &read_models, access.reader(), calendar.clone()));
+    let own_words = own_words.transpose()?;
+    let turning = epochs.start(epochs::Parts {
+        logs: [reader.clone(), access.reader().clone()],
+        producer,
+        calendar: calendar.clone(),
+    });
     let (stopping, cut) = (CancellationToken::new(), CancellationToken::new());
     let listener_metrics = accept::Metrics::default();
     let guests =
@@ -278,6 +279,7 @@ pub async fn start_at(config: Config, calendar: Arc<dyn Clock>) -> anyhow::Resul
         projection,
         publisher,
         own_words,
+        turning,
         access,
         serving,
         serving_tiles,
@@ -328,6 +330,7 @@ impl Hub {
         tracing::info!("simpul-hub stopping");
         self.health.drain();
         self.vitals.stop().await;
+        self.turning.stop().await;
         if let Some(own_words) = self.own_words {
             own_words.stop().await;
         }

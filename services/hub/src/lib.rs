@@ -6,6 +6,7 @@
 mod accept;
 mod config;
 mod connection;
+mod epochs;
 mod folder;
 mod guests;
 mod hub;

@@ -7,7 +7,6 @@ use std::{
 
 use anyhow::Context;
 use simpul_connector::Client;
-use simpul_signing::MasterKey;
 use simpul_tlog::note::NoteVerifier;
 
 use super::{
@@ -128,10 +127,9 @@ async fn checks(plan: &Plan, each: &mut impl FnMut(Row)) -> anyhow::Result<()> {
     hub.stop();
     let verifier = NoteVerifier::parse(&world.realm.log_vkey).context("log.vkey")?;
     let log = world.data().join("log");
-    let master = std::fs::read_to_string(world.realm.dir.join("hub/master.key"))?;
-    let wrap = || MasterKey::from_text(&master).map(|master| master.wrap_key());
-    each(replay::sealed(&log, &verifier, wrap()?));
-    each(replay::opened(&log, &verifier, wrap()?));
+    let wrap = world.master_key().wrap_key();
+    each(replay::sealed(&log, &verifier, wrap.clone()));
+    each(replay::opened(&log, &verifier, wrap));
     let mut verified = replay::verified(&log, &verifier);
     verified.note += &format!("; start of the hub on this log {:.2} s", started.as_secs_f64());
     each(verified);

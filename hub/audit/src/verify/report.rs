@@ -90,6 +90,9 @@ pub struct LogReport {
     /// Of the main log: its recorded checkpoints of the access log, each compared with what that is now.
     #[serde(skip_serializing_if = "is_zero")]
     pub access_checkpoints: u64,
+    /// Of the main log: its newest key epoch, whose keys were compared with the key files.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_epoch: Option<u32>,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]

@@ -72,6 +72,9 @@ pub const POINTS: &[&str] = &[
 /// Those that only an erasure passes; the battery's load has none, `hub/log/tests/erasure_faults.rs` goes through them.
 pub const ERASURE_POINTS: &[&str] = &["erase.dead", "erase.overwritten", "erase.flushed"];
 
+/// Those that only the turn of a key epoch passes; `hub/log/tests/epochs.rs` goes through them.
+pub const EPOCH_POINTS: &[&str] = &["rewrap.made", "rewrap.written", "rewrap.flushed"];
+
 /// Kinds of operations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Kind {
@@ -274,7 +277,7 @@ pub fn note(bytes: &[u8]) {
 
 pub(crate) fn point(name: &'static str) {
     debug_assert!(
-        POINTS.contains(&name) || ERASURE_POINTS.contains(&name),
+        POINTS.contains(&name) || ERASURE_POINTS.contains(&name) || EPOCH_POINTS.contains(&name),
         "{name} is not in the list of crash points"
     );
     if !ACTIVE.load(Ordering::Relaxed) {

@@ -23,14 +23,23 @@ const NONCE: usize = 12;
 
 /// Key-encryption key: wraps data keys. Cheap to clone.
 #[derive(Clone)]
-pub struct WrapKey(Arc<LessSafeKey>);
+pub struct WrapKey {
+    present: Arc<LessSafeKey>,
+    /// Only unwraps.
+    before: Option<Arc<LessSafeKey>>,
+}
 
 hidden!(WrapKey);
 
 impl WrapKey {
     /// From its bytes; the caller zeroes its own copy.
     pub fn from_bytes(bytes: [u8; 32]) -> Self {
-        Self(Arc::new(aes(&Zeroizing::new(bytes))))
+        Self { present: Arc::new(aes(&Zeroizing::new(bytes))), before: None }
+    }
+
+    /// The same, which also unwraps what `before` wrapped.
+    pub(crate) fn and_before(self, before: &Self) -> Self {
+        Self { before: Some(Arc::clone(&before.present)), ..self }
     }
 
     /// Wraps the data key of `slot`.
@@ -46,18 +55,9 @@ impl WrapKey {
     /// # Errors
     /// [`OpenError`] where the bytes were changed, belong to another slot or another key wrapped them.
     pub fn unwrap(&self, slot: u64, wrapped: &[u8]) -> Result<DataKey, OpenError> {
-        let (nonce, sealed) = wrapped.split_first_chunk::<NONCE>().ok_or(OpenError)?;
-        let mut bytes = Zeroizing::new(sealed.to_vec());
-        let opened = self
-            .0
-            .open_in_place(
-                Nonce::assume_unique_for_key(*nonce),
-                Aad::from(slot.to_be_bytes()),
-                bytes.as_mut_slice(),
-            )
-            .map_err(|_| OpenError)?;
-        let secret: &[u8; 32] = (&*opened).try_into().map_err(|_| OpenError)?;
-        Ok(DataKey::from_bytes(*secret))
+        unwrap_with(&self.present, slot, wrapped).or_else(|error| {
+            self.before.as_ref().map_or(Err(error), |before| unwrap_with(before, slot, wrapped))
+        })
     }
 
     pub(super) fn wrap_with(&self, nonce: [u8; NONCE], slot: u64, key: &DataKey) -> [u8; WRAPPED_BYTES] {
@@ -65,7 +65,7 @@ impl WrapKey {
         wrapped[..NONCE].copy_from_slice(&nonce);
         wrapped[NONCE..NONCE + 32].copy_from_slice(key.expose());
         let tag = self
-            .0
+            .present
             .seal_in_place_separate_tag(
                 Nonce::assume_unique_for_key(nonce),
                 Aad::from(slot.to_be_bytes()),
@@ -75,4 +75,18 @@ impl WrapKey {
         wrapped[NONCE + 32..].copy_from_slice(tag.as_ref());
         wrapped
     }
+}
+
+fn unwrap_with(key: &LessSafeKey, slot: u64, wrapped: &[u8]) -> Result<DataKey, OpenError> {
+    let (nonce, sealed) = wrapped.split_first_chunk::<NONCE>().ok_or(OpenError)?;
+    let mut bytes = Zeroizing::new(sealed.to_vec());
+    let opened = key
+        .open_in_place(
+            Nonce::assume_unique_for_key(*nonce),
+            Aad::from(slot.to_be_bytes()),
+            bytes.as_mut_slice(),
+        )
+        .map_err(|_| OpenError)?;
+    let secret: &[u8; 32] = (&*opened).try_into().map_err(|_| OpenError)?;
+    Ok(DataKey::from_bytes(*secret))
 }

@@ -19,7 +19,7 @@ pub(super) fn hub(options: &InitOptions, realm: &Realm, origin: &str) -> String 
          data_dir = {data}\nrealm = {realm_name}\n\n\
          [listen]\ngrpc = \"127.0.0.1:{grpc}\"\ntiles = \"127.0.0.1:{tiles}\"\nmetrics = \"127.0.0.1:{metrics}\"\n\n\
          [tls]\ncertificate = {certificate}\nkey = {key}\nclient_ca = {ca}\n\n\
-         [keys]\nlog = {log}\naccess = {access}\nverdict = {verdict}\nmaster = {master}\nproducer = {producer}\n\n\
+         [keys]\nlog = {log}\naccess = {access}\nverdict = {verdict}\nmaster = {master}\nepochs = {epochs}\nproducer = {producer}\n\n\
          [log]\norigin = {origin}\n\n\
          [directory]\nauthority = {authority}\nbootstrap = {bootstrap}\n",
         data = path(&data),
@@ -34,6 +34,7 @@ pub(super) fn hub(options: &InitOptions, realm: &Realm, origin: &str) -> String 
         access = quoted("access.key"),
         verdict = quoted("verdict.key"),
         master = quoted("master.key"),
+        epochs = quoted("epochs.key"),
         producer = quoted("producer.key"),
         origin = quoted(origin),
         authority = quoted(&realm.authority_key),

@@ -5,7 +5,7 @@ use std::{io::Write, path::Path, process::ExitCode};
 
 use anyhow::{Context, bail, ensure};
 use simpul_audit::verify::{LogReport, Payloads, VerifyOptions, VerifyReport, verify_data};
-use simpul_signing::MasterKey;
+use simpul_signing::{EpochKeys, MasterKey};
 use simpul_tlog::policy::Policy;
 
 use super::{Verify, read};
@@ -84,6 +84,9 @@ fn log(name: &str, report: &LogReport, out: &mut dyn Write) -> anyhow::Result<()
     if report.access_checkpoints > 0 {
         writeln!(out, "  {} recorded checkpoints of the access log compared", report.access_checkpoints)?;
     }
+    if let Some(epoch) = report.key_epoch {
+        writeln!(out, "  key epoch {epoch}: the key files hold the keys that it was begun with")?;
+    }
     for erasure in &report.erasures {
         let (by, approved) = (&erasure.requested_by, erasure.approved_by.join(", "));
         let (streams, position, request) = (erasure.streams.join(" "), erasure.position, &erasure.request);
@@ -95,12 +98,20 @@ fn log(name: &str, report: &LogReport, out: &mut dyn Write) -> anyhow::Result<()
     Ok(())
 }
 
-/// Reads a master key file.
+/// Reads a master key file, and the key epochs in `epochs.key` beside it where there is one.
 ///
 /// # Errors
-/// Where it is not one; never with its content.
+/// Where one is not what it should be; never with its content.
 pub fn master_key(path: &Path) -> anyhow::Result<MasterKey> {
     let shown = path.display();
     let text = String::from_utf8(read(path)?).ok().with_context(|| format!("{shown} is not a key file"))?;
-    MasterKey::from_text(text.trim_end()).ok().with_context(|| format!("{shown} is not a master key"))
+    let master = MasterKey::from_text(text.trim_end());
+    let master = master.ok().with_context(|| format!("{shown} is not a master key"))?;
+    let path = path.with_file_name("epochs.key");
+    if !path.exists() {
+        return Ok(master);
+    }
+    let epochs = String::from_utf8(read(&path)?).ok().and_then(|text| EpochKeys::from_text(&text).ok());
+    let epochs = epochs.with_context(|| format!("{} is no file of key epochs", path.display()))?;
+    Ok(master.with_epochs(epochs))
 }
