@@ -16,6 +16,7 @@ const PURPOSES: &[&str] = &[
     "COMPLAINT",
     "DEPARTURE_CHECK",
     "DIRECTORY",
+    "EMERGENCY",
     "ERASURE",
     "FAMILY_NOTICE",
     "FOREIGN_REQUEST",

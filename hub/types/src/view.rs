@@ -100,5 +100,7 @@ closed! {
         Escalation = "escalation",
         /// What a village is told of one of its own, with that person's consent.
         Notice = "notice",
+        /// That an agency took emergency access to a case, and what oversight found; to oversight.
+        Emergency = "emergency",
     }
 }

@@ -3,8 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::{
-    audit, backup, case, connection::ConnectionArgs, directory, erasure, legality, made, person, screening,
-    shelter, statistic, submit, watch,
+    audit, backup, case, connection::ConnectionArgs, directory, emergency, erasure, legality, made, person,
+    screening, shelter, statistic, submit, watch,
 };
 
 /// Ask, submit, follow, administer and verify: the tool of the Simpul data-exchange hub.
@@ -58,6 +58,9 @@ pub enum Command {
     /// Prove that nothing was altered, dropped or reordered; see who looked at what
     #[command(subcommand)]
     Audit(audit::Command),
+    /// Break-glass: take emergency access to a case, list what is open, review it
+    #[command(subcommand)]
+    Emergency(emergency::Command),
     /// Records erased under dual control: request, approve, veto, execute, show
     #[command(subcommand)]
     Erasure(erasure::Command),

@@ -37,6 +37,10 @@ pub struct Show {
     /// Wait until the hub's read models have reached this position
     #[arg(long, value_name = "POSITION")]
     at_least: Option<u64>,
+
+    /// With purpose EMERGENCY: position of the own EmergencyAccessTaken, as `simpul emergency take` gives it
+    #[arg(long, value_name = "POSITION")]
+    emergency: Option<u64>,
 }
 
 pub async fn run(
@@ -56,6 +60,7 @@ pub async fn run(
         purpose: command.purpose.clone(),
         official: official.clone(),
         at_least_position: command.at_least,
+        emergency_position: command.emergency,
     };
     let document = answer(PictureServiceClient::new(hub.channel.clone()).get_case(request).await)?;
     if json && !export {

@@ -9,6 +9,7 @@ mod backup;
 mod case;
 mod connection;
 mod directory;
+mod emergency;
 mod erasure;
 mod legality;
 mod made;
@@ -72,6 +73,7 @@ fn run(arguments: Arguments, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
         Command::Position => runtime.block_on(position::run(&connection, json, out)),
         Command::Directory(command) => runtime.block_on(directory::run(command, &connection, json, out)),
         Command::Audit(command) => runtime.block_on(audit::run(command, &connection, json, out)),
+        Command::Emergency(command) => runtime.block_on(emergency::run(command, &connection, json, out)),
         Command::Erasure(command) => runtime.block_on(erasure::run(command, &connection, json, out)),
         Command::Backup(command) => backup::run(&command, json, out),
         Command::Sample(command) => made::sample(&command, json, out),

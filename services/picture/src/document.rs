@@ -9,7 +9,7 @@ use simpul_types::{Position, View};
 use tonic::{Request, Status};
 
 use crate::{
-    Parts, fault,
+    Parts, emergency, fault,
     gate::{Answered, Sight, Visit, action},
 };
 
@@ -25,7 +25,39 @@ pub(crate) async fn case(
     let asked = request.get_ref();
     let visit = Visit::enter(request, action::CASE, &asked.official, &asked.purpose)?;
     let reference = reference("case_ref", &asked.case_ref)?;
+    if visit.is_emergency() {
+        return in_an_emergency(parts, visit, reference, asked).await;
+    }
     answer(parts, visit, View::Case, reference, asked.at_least_position).await
+}
+
+/// Shown under the event that the caller names and under no other.
+async fn in_an_emergency(
+    parts: &Arc<Parts>,
+    visit: Visit,
+    reference: &str,
+    asked: &v1::GetCaseRequest,
+) -> Result<v1::ViewDocument, Status> {
+    const FIELD: &str = "emergency_position";
+    let Some(position) = asked.emergency_position.map(Position::new) else {
+        return Err(fault::malformed(FIELD, "required with purpose EMERGENCY"));
+    };
+    let (judge, agency, case_ref) = (Arc::clone(parts), visit.agency().clone(), reference.to_owned());
+    let opens = tokio::task::spawn_blocking(move || {
+        emergency::opens(&judge, position, &agency, &case_ref, judge.clock.now())
+    });
+    match opens.await {
+        Ok(Ok(())) => {
+            answer(parts, visit.under_emergency(position), View::Case, reference, asked.at_least_position)
+                .await
+        }
+        Ok(Err(shut)) => {
+            let sight = Sight::none(&parts.directory.load());
+            visit.record(parts, &sight, Answered::bare("DENIED", parts.read_models.position())).await?;
+            Err(fault::denied(format!("{FIELD} must name {shut}")))
+        }
+        Err(error) => Err(fault::internal(&error, parts.ids.as_ref())),
+    }
 }
 
 pub(crate) async fn placement(

@@ -10,7 +10,7 @@ use simpul_proto::status;
 use simpul_types::{AgencyCode, Caller, FieldClass, Position, Purpose, Timestamp, View};
 use tonic::{Request, Status};
 
-use crate::{Parts, fault};
+use crate::{Parts, emergency, fault};
 
 /// Characters of an official's pseudonym.
 const OFFICIAL_CHARS_MAX: usize = 64;
@@ -55,6 +55,8 @@ pub(crate) struct Visit {
     pub(crate) purpose: Option<Purpose>,
     /// The case that the question was said to belong to; empty where none was named.
     case_ref: String,
+    /// The emergency access that it is asked under.
+    emergency: Option<Position>,
     action: &'static str,
     parameters: Vec<u8>,
 }
@@ -119,6 +121,13 @@ impl Visit {
         let purpose: Purpose = purpose
             .parse()
             .map_err(|_| fault::malformed("purpose", "1 to 32 characters of A-Z, 0-9 and '_'"))?;
+        // Policy knows the purpose, not the event that it needs: asked for elsewhere it would open what nobody said a word about.
+        if purpose.as_str() == emergency::PURPOSE && action != action::CASE {
+            return Err(fault::malformed(
+                "purpose",
+                "EMERGENCY opens one case, by GetCase, and nothing else",
+            ));
+        }
         visit.purpose = Some(purpose);
         Ok(visit)
     }
@@ -143,9 +152,19 @@ impl Visit {
             official: String::new(),
             purpose: None,
             case_ref: String::new(),
+            emergency: None,
             action,
             parameters,
         })
+    }
+
+    pub(crate) fn is_emergency(&self) -> bool {
+        self.purpose.as_ref().is_some_and(|purpose| purpose.as_str() == emergency::PURPOSE)
+    }
+
+    /// The same, under an emergency access that was found to open it.
+    pub(crate) fn under_emergency(self, taken: Position) -> Self {
+        Self { emergency: Some(taken), ..self }
     }
 
     pub(crate) fn agency(&self) -> &AgencyCode {
@@ -218,6 +237,7 @@ impl Visit {
             answered = Answered::bare(QUOTA_EXCEEDED, answered.position);
         }
         let checkpoint = parts.read_models.head().checkpoint.clone();
+        let under = self.emergency.map(|position| format!("emergency:{position}"));
         let case_ref = if answered.case_ref.is_empty() { &self.case_ref } else { answered.case_ref };
         let draft = AccessDraft {
             caller: Some(self.caller.clone()),
@@ -230,7 +250,7 @@ impl Visit {
             answer: answered.answer.to_owned(),
             position: answered.position,
             directory_position: sight.directory_position,
-            policies: sight.policies.iter().cloned().collect(),
+            policies: sight.policies.iter().cloned().chain(under).collect(),
             checkpoint: Some(checkpoint.clone()),
             subjects: answered.subjects,
             embargo: parts

@@ -10,6 +10,7 @@
 //! no such document. What policy withholds is named by the view's list of classes, so the names tell nothing of the person.
 
 mod document;
+mod emergency;
 mod fault;
 mod find;
 mod gate;

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 mod clock;
+mod emergency;
 mod enrolment;
 mod hard_edges;
 mod looked;

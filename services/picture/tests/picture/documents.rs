@@ -13,6 +13,7 @@ fn case(case_ref: &str, purpose: &str) -> GetCaseRequest {
         purpose: purpose.into(),
         official: "petugas-7".into(),
         at_least_position: None,
+        emergency_position: None,
     }
 }
 
