@@ -115,7 +115,7 @@ impl Admission {
     ) -> Self {
         let directory = Arc::new(directory);
         let inner = Arc::new_cyclic(|inner: &Weak<Inner>| Inner {
-            gate: Gate::new(appender, reader.clone(), Arc::clone(&directory), config.erasure),
+            gate: Gate::new(appender, reader.clone(), Arc::clone(&directory), config.erasure, clock.now()),
             reader,
             directory: Arc::new(ArcSwap::new(directory)),
             access,

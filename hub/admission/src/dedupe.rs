@@ -9,6 +9,7 @@
 //! what may follow what ─▶ OUT_OF_ORDER               (`order`)
 //! stream versions     ─▶ WRONG_EXPECTED_VERSION
 //! erasure             ─▶ OUT_OF_ORDER, POLICY_DENIED; an execution makes its streams' keys dead (`erasure`)
+//! quotas of agreements ─▶ QUOTA_EXCEEDED              (`quota`)
 //! otherwise           ─▶ New         enqueued
 //! ```
 
@@ -29,6 +30,7 @@ use simpul_types::{
 use crate::{
     erasure::Gatekeeper,
     order::{self, Order},
+    quota::{self, Submitted},
     validate::Validated,
 };
 
@@ -43,6 +45,7 @@ struct State {
     ahead: Arc<Directory>,
     order: Order,
     erasures: Gatekeeper,
+    submitted: Submitted,
     reader: Reader,
 }
 
@@ -76,15 +79,28 @@ pub(crate) enum Passed {
 }
 
 impl Gate {
-    pub(crate) fn new(appender: Appender, reader: Reader, directory: Arc<Directory>, rules: Rules) -> Self {
+    pub(crate) fn new(
+        appender: Appender,
+        reader: Reader,
+        directory: Arc<Directory>,
+        rules: Rules,
+        now: Timestamp,
+    ) -> Self {
         let mut erasures = Gatekeeper::new(rules);
         // Where it fails, it is tried again, and told, when somebody wants to erase.
         erasures.catch_up(&reader).ok();
+        // Damage is named elsewhere; stopping the hub for a quota would be worse than answering it anew.
+        let submitted = Submitted::count(&reader, &directory, now).unwrap_or_else(|error| {
+            let error = &error as &dyn std::error::Error;
+            tracing::error!(error, "today's submissions could not be counted; quotas begin anew");
+            Submitted::default()
+        });
         Self(Mutex::new(State {
             appender: Some(appender),
             ahead: directory,
             order: Order::default(),
             erasures,
+            submitted,
             reader,
         }))
     }
@@ -120,7 +136,7 @@ impl Gate {
         now: Timestamp,
     ) -> Result<Passed, Rejection> {
         let mut state = self.lock();
-        let State { appender, ahead, order, erasures, reader } = &mut *state;
+        let State { appender, ahead, order, erasures, submitted, reader } = &mut *state;
         let appender = appender.as_mut().ok_or_else(draining)?;
         let statement = &validated.submission().statement;
         if let Some(leaf) = appender.find_submission(&statement.submission_id) {
@@ -158,13 +174,19 @@ impl Gate {
         if current.position() != validated.directory_position() {
             validated.judge_again(&current, now)?;
         }
+        let Submission { statement, events, .. } = validated.submission();
+        let takes = quota::takes(&current, &statement.sender.agency, events, now);
+        submitted.take(&takes, now)?;
         let (agency, first) = (validated.submission().statement.sender.agency.clone(), appender.end());
         let ordered = order::ordered(&validated.submission().events);
         let ticket = match erased {
             Some(streams) => appender.enqueue_erasing(draft(validated), &streams),
             None => appender.enqueue(draft(validated)),
         };
-        let ticket = ticket.map_err(refused)?;
+        let ticket = ticket.map_err(|error| {
+            submitted.give_back(&takes);
+            refused(error)
+        })?;
         order.note(reader, first, &agency, &ordered);
         if let Some(directory) = &directory {
             *ahead = Arc::clone(directory);

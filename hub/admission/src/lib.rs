@@ -24,6 +24,7 @@ mod lane;
 pub mod metrics;
 mod order;
 mod payload;
+mod quota;
 mod refuse;
 mod replay;
 mod validate;

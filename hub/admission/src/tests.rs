@@ -8,4 +8,5 @@ mod fixture;
 mod lane;
 mod model;
 mod order;
+mod quota;
 mod reasons;

@@ -102,6 +102,11 @@ fn at(path: &Path) -> impl FnOnce(io::Error) -> CopyError + '_ {
     move |source| CopyError::Io { path: path.to_owned(), source }
 }
 
+/// A hub that begins a key epoch rewrites rows while they are read: those that come out broken are read again, so often. Rows that
+/// are damaged are copied as they are.
+const KEY_READS_MAX: u32 = 5;
+const KEY_READ_AGAIN: std::time::Duration = std::time::Duration::from_millis(20);
+
 /// Copies segments, tree, data keys (where wanted) and checkpoint of the log in `from` to `to`. `kept` tells which sealed
 /// segments an earlier copy in `to` has whole; they are not read again. `progress` is told the bytes written so far.
 ///
@@ -305,13 +310,26 @@ impl Copy<'_> {
 /// The key file as far as its rows are whole, under its name in one step.
 fn copy_keys(from: &Path, to: &Path) -> Result<u64, CopyError> {
     let (source, path) = (from.join("keys"), to.join("keys"));
-    let mut rows = disk::read(&source).map_err(at(&source))?;
-    rows.truncate(rows.len() - rows.len() % keystore::ROW_BYTES as usize);
+    let mut rows = read_rows(&source)?;
+    for _ in 0..KEY_READS_MAX {
+        let mut numbered = rows.chunks_exact(keystore::ROW_BYTES as usize).zip(0_u64..);
+        if numbered.all(|(row, slot)| keystore::read_row(row).is_some_and(|row| row.slot == slot)) {
+            break;
+        }
+        std::thread::sleep(KEY_READ_AGAIN);
+        rows = read_rows(&source)?;
+    }
     let part = path.with_extension("part");
     let file = File::create_with_mode(&part, 0o600).map_err(at(&part))?;
     file.write_all_at(&rows, 0).and_then(|()| file.sync_all()).map_err(at(&part))?;
     disk::rename(&part, &path).map_err(at(&path))?;
     Ok(rows.len() as u64)
+}
+
+fn read_rows(source: &Path) -> Result<Vec<u8>, CopyError> {
+    let mut rows = disk::read(source).map_err(at(source))?;
+    rows.truncate(rows.len() - rows.len() % keystore::ROW_BYTES as usize);
+    Ok(rows)
 }
 
 /// Stored hashes in a file.
