@@ -5,7 +5,7 @@
 
 use data_encoding::HEXLOWER;
 use simpul_signing::{
-    MasterKey, SUBMISSION_TYPE, SigningKey, VerifyingKey, key_id,
+    EpochKeys, MasterKey, SUBMISSION_TYPE, SigningKey, VerifyingKey, key_id,
     seal::{self, DataKey, WrapKey},
 };
 
@@ -72,4 +72,17 @@ fn keys_derived_from_a_master_key_are_golden() {
     assert_eq!(HEXLOWER.encode(&master.index_key().blind("nik", "3201010101900001")), blind);
     let value = hex("000000030000000000000005d038fec584378e179968b4a7857b13086848406198");
     assert_eq!(master.state_key("read-models").open(&value).unwrap(), b"value");
+}
+
+#[test]
+fn a_data_key_wrapped_in_an_epoch_is_golden() {
+    let line = format!("simpul-epoch-key:3:1795000000:{}\n", "24".repeat(32));
+    let epochs = EpochKeys::from_text(&line).unwrap();
+    assert_eq!((epochs.number(), epochs.begun_s(), &*epochs.to_text()), (3, 1_795_000_000, &line));
+    let wrapped = hex(
+        "000102030405060708090a0be514b3d9fd71d8383087677818c47aa75736acddab3217dec47340a282ee636c8861e6f029383a9bd6796a0496d561d5",
+    );
+    let master = MasterKey::from_text(MASTER).unwrap().with_epochs(epochs);
+    let key = master.wrap_key().unwrap(9, &wrapped).unwrap();
+    assert_eq!(key.commitment(), DataKey::from_bytes(counting(0)).commitment());
 }

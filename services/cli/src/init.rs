@@ -4,7 +4,7 @@
 //! ```text
 //! DIR/ca.pem ca.key authority.pub bootstrap.binpb
 //! DIR/authority/<first|second>/  ca.pem tls.pem tls.key signing.key client.toml      two keys, since the directory is under dual control
-//! DIR/hub/       tls.pem tls.key ca.pem log.key access.key verdict.key master.key hub.toml log.vkey access.vkey verdict.pub
+//! DIR/hub/       tls.pem tls.key ca.pem log.key access.key verdict.key master.key epochs.key (by the hub) hub.toml log.vkey access.vkey verdict.pub
 //! DIR/agencies/<agency>/<connector>/  ca.pem tls.pem tls.key signing.key client.toml
 //!     where an agent runs also        connector.toml mappings/ input/ (or intake.key, the case system's token)
 //! DIR/nats/      ca.pem tls.pem tls.key nats.conf jetstream-key.conf
