@@ -5,7 +5,8 @@
 use std::time::Duration;
 
 use prost::Message;
-use simpul_proto::coordination::EmergencyAccessTaken;
+use simpul_log::{Reader, StoredEvent};
+use simpul_proto::coordination::{EmergencyAccessReviewed, EmergencyAccessTaken, EmergencyFinding};
 use simpul_types::{AgencyCode, Header, Leaf, Position, Timestamp};
 
 use crate::Parts;
@@ -15,6 +16,8 @@ pub(crate) const PURPOSE: &str = "EMERGENCY";
 
 /// Type of the event.
 const TAKEN: &str = "simpul.coordination.v1.EmergencyAccessTaken";
+/// Type of what oversight says of it, in the same stream.
+const REVIEWED: &str = "simpul.coordination.v1.EmergencyAccessReviewed";
 
 /// Longest time that one event opens a case for; who needs longer says so again, or concludes an agreement.
 const HOURS_MAX: u32 = 24;
@@ -28,6 +31,8 @@ pub(crate) enum Shut {
     OtherCase,
     #[error("an EmergencyAccessTaken whose hours are not over; take access again")]
     Over,
+    #[error("an EmergencyAccessTaken that oversight has not found to be unjustified")]
+    Unjustified,
 }
 
 /// What such an event says.
@@ -35,6 +40,8 @@ struct Taken {
     of_case: String,
     from: Timestamp,
     hours: u32,
+    /// Oversight said so.
+    unjustified: bool,
 }
 
 /// Whether the event at this position opens this case to this agency at this time. Blocking.
@@ -58,11 +65,25 @@ fn read(parts: &Parts, position: Position, agency: &AgencyCode) -> Option<Taken>
         return None;
     }
     let taken = EmergencyAccessTaken::decode(reader.open_payload(event).ok()?.payload).ok()?;
-    Some(Taken { of_case: taken.of_case, from: leaf.admitted_at, hours: taken.hours })
+    let mut later = reader.stream(&header.stream).into_iter().filter(|later| *later > position);
+    // What was said of it and does not open cannot be taken for approval.
+    let unjustified =
+        later.any(|later| reader.event(later).is_ok_and(|event| is_unjustified(reader, &event)));
+    Some(Taken { of_case: taken.of_case, from: leaf.admitted_at, hours: taken.hours, unjustified })
+}
+
+fn is_unjustified(reader: &Reader, event: &StoredEvent) -> bool {
+    let reviewed =
+        Header::decode(&event.header, "header").is_ok_and(|header| header.event_type.as_str() == REVIEWED);
+    let payload = || EmergencyAccessReviewed::decode(reader.open_payload(event).ok()?.payload).ok();
+    reviewed && payload().is_none_or(|review| review.finding() == EmergencyFinding::NotJustified)
 }
 
 impl Taken {
     fn opens(&self, case_ref: &str, at: Timestamp) -> Result<(), Shut> {
+        if self.unjustified {
+            return Err(Shut::Unjustified);
+        }
         if !self.of_case.trim().eq_ignore_ascii_case(case_ref.trim()) {
             return Err(Shut::OtherCase);
         }
@@ -83,7 +104,7 @@ mod tests {
     #[test]
     fn it_opens_its_own_case_for_its_hours_and_at_most_for_a_day() {
         let at = |hours: i64, us: i64| Timestamp::from_us(1_000 + hours * HOUR_US + us);
-        let taken = |hours| Taken { of_case: "C-1".into(), from: at(0, 0), hours };
+        let taken = |hours| Taken { of_case: "C-1".into(), from: at(0, 0), hours, unjustified: false };
         assert_eq!(taken(2).opens(" C-1", at(0, 0)), Ok(()));
         assert_eq!(taken(2).opens("C-2", at(0, 0)), Err(Shut::OtherCase));
         assert_eq!(

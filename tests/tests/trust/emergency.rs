@@ -103,6 +103,21 @@ async fn a_case_is_opened_in_an_emergency_by_who_says_why_and_oversight_hears_of
             assert!(start.elapsed().as_secs() < 90, "still before oversight");
         }
         assert!(list(&["--all"]).iter().any(|one| of(one) && one["reviewed"]["note"] == "laporan cocok"));
+        // What oversight finds unjustified is shut at once.
+        let again = taken("polri", CASE);
+        let again_at = again["position"].to_string();
+        assert!(show("polri", &["--emergency", &again_at]).is_ok());
+        let reference = again["reference"].as_str().unwrap();
+        let review =
+            ["emergency", "review", reference, "--finding", "not-justified", "--note", "tidak ada laporan"];
+        world.cli_json("ombudsman", "desk", &review);
+        let shut = show("polri", &["--emergency", &again_at]).unwrap_err();
+        assert!(shut.contains("found to be unjustified"), "{shut}");
+        assert!(
+            show("polri", &["--emergency", &own["position"].to_string()]).is_ok(),
+            "the other one is not"
+        );
+
         let looks =
             world.cli("ombudsman", "desk", &["--json", "audit", "access", "--purpose", "OVERSIGHT"]).stdout;
         let ground = format!("emergency:{}", own["position"]);
