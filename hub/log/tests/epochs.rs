@@ -81,7 +81,7 @@ async fn key_2_dead_keys_are_not_wrapped_anew_and_the_record_of_the_epoch_does_n
     let (mut appender, reader) = open(dir.path(), &[FIRST]);
     appender.enqueue(draft(1, 2)).unwrap().await.unwrap();
     let victim = stream(1, 0);
-    appender.enqueue_erasing(execution(2, &[victim.clone()]), &[victim]).unwrap().await.unwrap();
+    appender.enqueue_erasing(execution(2, std::slice::from_ref(&victim)), &[victim]).unwrap().await.unwrap();
     let slot = reader.event(Position::ZERO).unwrap().slot as usize;
     let row = |dir: &Path| fs::read(dir.join("keys")).unwrap()[slot * 128..][..128].to_vec();
     let tombstone = row(dir.path());
@@ -90,7 +90,7 @@ async fn key_2_dead_keys_are_not_wrapped_anew_and_the_record_of_the_epoch_does_n
     assert_eq!((keys.live, keys.erased_until), (keys.slots - 1, 3));
     // What dies later changes nothing about what was said.
     let other = stream(1, 1);
-    appender.enqueue_erasing(execution(3, &[other.clone()]), &[other]).unwrap().await.unwrap();
+    appender.enqueue_erasing(execution(3, std::slice::from_ref(&other)), &[other]).unwrap().await.unwrap();
     assert_eq!(reader.live_keys(keys.slots, Position::new(3)).unwrap(), keys);
     assert_eq!(reader.live_keys(keys.slots, Position::new(4)).unwrap().live, keys.live - 1);
     let reading = simpul_log::open_reader(
