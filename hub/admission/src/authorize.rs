@@ -48,15 +48,7 @@ pub(crate) fn decide(
             return Err(Rejection::new(RejectReason::UnknownType, "not in the catalogue of event types")
                 .at(format!("events[{index}].header.type")));
         }
-        let ask = Ask {
-            agency,
-            action: Action::Submit,
-            resource: event_type.as_str(),
-            field_class: None,
-            purpose: Some(purpose),
-            provider: None,
-            at: now,
-        };
+        let ask = ask(agency, event_type, purpose, now);
         if !directory.decide_shared(&ask).allowed {
             let want = directory.want(&ask);
             let message = format!("{want} lets this agency submit this type for this purpose");
@@ -66,4 +58,15 @@ pub(crate) fn decide(
         allowed = Some((event_type, purpose));
     }
     Ok(())
+}
+
+/// May this agency submit this type for this purpose?
+pub(crate) fn ask<'a>(
+    agency: &'a AgencyCode,
+    event_type: &'a EventType,
+    purpose: &'a Purpose,
+    at: Timestamp,
+) -> Ask<'a> {
+    let (action, resource) = (Action::Submit, event_type.as_str());
+    Ask { agency, action, resource, field_class: None, purpose: Some(purpose), provider: None, at }
 }

@@ -7,11 +7,12 @@
 use std::collections::HashMap;
 
 use simpul_log::{ReadError, Reader};
-use simpul_policy::{Action, Agreement, Ask, Directory};
+use simpul_policy::{Action, Agreement, Directory};
 use simpul_types::{
-    AgencyCode, Event, EventType, Header, Leaf, LeafIndex, Position, Purpose, RejectReason, Rejection,
-    Timestamp,
+    AgencyCode, Event, Header, Leaf, LeafIndex, Position, RejectReason, Rejection, Timestamp,
 };
+
+use crate::authorize::ask;
 
 const US_A_DAY: i64 = 86_400_000_000;
 /// Leaves are dated in order but for clocks that were set back a little.
@@ -128,16 +129,6 @@ pub(crate) fn takes(
         }
     }
     takes
-}
-
-fn ask<'a>(
-    agency: &'a AgencyCode,
-    event_type: &'a EventType,
-    purpose: &'a Purpose,
-    at: Timestamp,
-) -> Ask<'a> {
-    let (action, resource) = (Action::Submit, event_type.as_str());
-    Ask { agency, action, resource, field_class: None, purpose: Some(purpose), provider: None, at }
 }
 
 /// Position of a leaf before which nothing was admitted since that time.

@@ -101,16 +101,14 @@ impl Epochs {
 
     async fn run(mut self, parts: Parts, stopping: CancellationToken) {
         let Some(file) = self.file.clone() else { return };
-        if self.every.is_zero() && !self.keys.is_turning() {
-            return;
-        }
         let mut wait = Duration::ZERO;
-        loop {
+        // One that never ends may have been met in the middle of a turn, which is finished.
+        while !self.every.is_zero() || self.keys.is_turning() {
             tokio::select! {
                 () = stopping.cancelled() => return,
                 () = tokio::time::sleep(wait) => {}
             }
-            wait = LOOK.min(self.every);
+            wait = if self.every.is_zero() { TRY_AGAIN } else { LOOK.min(self.every) };
             let now = seconds(parts.calendar.now());
             if !self.keys.is_turning() && !self.is_over(now) {
                 continue;

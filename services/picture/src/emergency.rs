@@ -66,9 +66,9 @@ fn read(parts: &Parts, position: Position, agency: &AgencyCode) -> Option<Taken>
     }
     let taken = EmergencyAccessTaken::decode(reader.open_payload(event).ok()?.payload).ok()?;
     let mut later = reader.stream(&header.stream).into_iter().filter(|later| *later > position);
-    // What was said of it and does not open cannot be taken for approval.
+    // What was said of it and cannot be read is not taken for approval.
     let unjustified =
-        later.any(|later| reader.event(later).is_ok_and(|event| is_unjustified(reader, &event)));
+        later.any(|later| reader.event(later).map_or(true, |event| is_unjustified(reader, &event)));
     Some(Taken { of_case: taken.of_case, from: leaf.admitted_at, hours: taken.hours, unjustified })
 }
 
