@@ -10,7 +10,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("simpul-types", &["simpul-proto"]),
     ("simpul-signing", &["simpul-types"]),
     ("simpul-tlog", &["simpul-types"]),
-    ("simpul-policy", &["simpul-proto", "simpul-types"]),
+    // The directory names the rule book that placements are judged by, and refuses one that does not hold together.
+    ("simpul-policy", &["simpul-proto", "simpul-types", "simpul-legality"]),
     ("simpul-legality", &["simpul-proto", "simpul-types"]),
     ("simpul-statistics", &["simpul-proto"]),
     ("simpul-cases", &["simpul-proto"]),

@@ -11,6 +11,7 @@ use simpul_types::{AgencyCode, FieldClass, Position, Purpose, Timestamp, View};
 use crate::{
     Action, Ask, DirectoryError,
     directory::{name, optional_time, reference, text},
+    place::Place,
 };
 
 /// Longest legal basis or reason, bytes.
@@ -69,6 +70,8 @@ pub struct Agreement {
     pub resources: Those<String>,
     /// Of views: which fields.
     pub field_classes: Those<FieldClass>,
+    /// Where the agencies are competent whose data it is.
+    pub jurisdictions: Those<Place>,
     /// Article or number.
     pub legal_basis: String,
     /// First moment.
@@ -102,6 +105,8 @@ pub enum Miss {
     Purpose(Option<Purpose>),
     /// Another agency's data; `None`: the question is about anybody's.
     Provider(Option<AgencyCode>),
+    /// An agency's data that is not competent there alone; `None`: the question is about anybody's.
+    Jurisdiction(Option<AgencyCode>),
 }
 
 impl fmt::Display for Miss {
@@ -117,6 +122,8 @@ impl fmt::Display for Miss {
             Self::Purpose(None) => write!(f, "not without a purpose"),
             Self::Provider(Some(provider)) => write!(f, "not about data of {provider}"),
             Self::Provider(None) => write!(f, "not about everybody's data"),
+            Self::Jurisdiction(Some(provider)) => write!(f, "not where {provider} is competent"),
+            Self::Jurisdiction(None) => write!(f, "not about data from everywhere"),
         }
     }
 }
@@ -163,6 +170,10 @@ impl Agreement {
             purposes: those("purposes", &wire.purposes)?,
             resources,
             field_classes,
+            jurisdictions: match wire.jurisdictions.is_empty() {
+                true => Those::All,
+                false => those("jurisdictions", &wire.jurisdictions)?,
+            },
             legal_basis: wire.legal_basis.clone(),
             valid_from,
             valid_until,
@@ -182,11 +193,19 @@ impl Agreement {
         self.valid_from <= at && at < self.end()
     }
 
-    /// Whether it covers a question of its consumer, else the first part that it leaves out.
+    /// When it begins and when it ends by itself.
+    pub(crate) fn turns(&self) -> [Timestamp; 2] {
+        [self.valid_from, self.end()]
+    }
+
+    /// Whether it covers a question of its consumer, but for where the data is from, which [`Directory::covers`] asks; else the first part
+    /// that it leaves out.
+    ///
+    /// [`Directory::covers`]: crate::Directory::covers
     ///
     /// # Errors
     /// The [`Miss`].
-    pub fn covers(&self, ask: &Ask<'_>) -> Result<(), Miss> {
+    pub(crate) fn covers_anywhere(&self, ask: &Ask<'_>) -> Result<(), Miss> {
         if ask.at < self.valid_from {
             return Err(Miss::Before(self.valid_from));
         }

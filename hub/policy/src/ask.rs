@@ -73,6 +73,8 @@ impl FromStr for Action {
 pub struct Ask<'a> {
     /// Who.
     pub agency: &'a AgencyCode,
+    /// In the name of which official, by pseudonym; `None` or empty: the machine's own.
+    pub official: Option<&'a str>,
     /// Does what.
     pub action: Action,
     /// To what: event type, name of a view, `legality`, `log`, `access_log` or `directory`.
@@ -88,6 +90,12 @@ pub struct Ask<'a> {
 }
 
 impl Decision {
+    /// By what the directory lists, before any policy is asked.
+    pub(crate) fn refused(directory_position: Position) -> Self {
+        let (policies, agreements, quotas) = Default::default();
+        Self { allowed: false, policies, agreements, quotas, directory_position }
+    }
+
     /// What decided, for the access entry: the policies and, of what is allowed, the agreements as `agreement:<reference>`.
     pub fn grounds(&self) -> Vec<String> {
         let agreements =

@@ -8,7 +8,7 @@ use std::{
 
 use simpul_types::{AgencyCode, FieldClass, Purpose, Timestamp};
 
-use crate::{Action, Agreement, Ask, Decision};
+use crate::{Action, Ask, Decision};
 
 /// Questions kept; event types, views, classes and purposes in use are some hundreds, and purposes come from
 /// outside.
@@ -30,9 +30,9 @@ impl Validity {
     pub(crate) const ALWAYS: Self =
         Self { from: Timestamp::from_us(i64::MIN), until: Timestamp::from_us(i64::MAX) };
 
-    /// To the stretch of an agreement's beginnings and ends that `at` lies in.
-    pub(crate) fn narrow(&mut self, agreement: &Agreement, at: Timestamp) {
-        for turn in [agreement.valid_from, agreement.end()] {
+    /// To the stretch between these moments that `at` lies in.
+    pub(crate) fn narrow(&mut self, turns: impl IntoIterator<Item = Timestamp>, at: Timestamp) {
+        for turn in turns {
             if turn <= at {
                 self.from = self.from.max(turn);
             } else {
@@ -74,7 +74,7 @@ impl Cache {
     }
 
     fn hash(&self, ask: &Ask<'_>) -> u64 {
-        let Ask { agency, action, resource, field_class, purpose, provider, at: _ } = *ask;
+        let Ask { agency, official: _, action, resource, field_class, purpose, provider, at: _ } = *ask;
         self.hasher.hash_one((agency, action, resource, field_class, purpose, provider))
     }
 

@@ -4,7 +4,9 @@
 //! ```text
 //! AgencyDeclared ─▶ ConnectorDeclared ─▶ KeyRegistered ─▶ KeyRevoked        PolicyDeclared (replaces the whole set)
 //!                ├▶ AgreementConcluded ─▶ AgreementEnded
+//!                ├▶ UnitDeclared ─▶ UnitSucceeded      OfficialDeclared ─▶ OfficialEnded
 //!                └▶ EmbargoOrdered ─▶ EmbargoEnded                        two keys, always
+//! PurposeDeclared ─▶ PurposeEnded                                          RuleBookDeclared (replaces the whole book)
 //! DualControlBegun ─▶ ChangeProposed ─▶ ChangeApproved | ChangeWithdrawn     from then on the only way to the others
 //! ```
 //!
@@ -14,6 +16,8 @@
 mod agreements;
 mod control;
 mod embargoes;
+mod register;
+mod units;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -22,17 +26,20 @@ use std::{
 
 pub use embargoes::Embargo;
 use prost::Message;
+pub use register::{OfficialRecord, PurposeRecord};
 use ring::digest;
 use simpul_proto::directory as wire;
 use simpul_types::{
     AgencyCode, ConnectorName, FieldClass, KeyId, Position, Purpose, Sender, Timestamp, View, id::IdError,
 };
+pub use units::{Succession, UnitRecord};
 
 use crate::{
     Action, AgencyRecord, Agreement, Ask, ConnectorRecord, Decision, KeyRecord, PolicyError,
     cache::{Cache, Validity},
     change::{ControlError, Proposal},
     policies::Policies,
+    rules::Rules,
 };
 
 /// Code of the agency that exists before any event: the directory itself.
@@ -74,6 +81,13 @@ pub struct Directory {
     agreements: BTreeMap<String, Agreement>,
     /// By reference, ended ones too.
     embargoes: BTreeMap<String, Embargo>,
+    /// By code, those that ended too.
+    units: BTreeMap<String, UnitRecord>,
+    /// By pseudonym, those who ended too.
+    officials: BTreeMap<AgencyCode, BTreeMap<String, OfficialRecord>>,
+    /// Ended ones too.
+    purposes: BTreeMap<Purpose, PurposeRecord>,
+    rules: Rules,
     /// By reference.
     proposals: BTreeMap<String, Proposal>,
     dual_control: bool,
@@ -156,6 +170,10 @@ impl Directory {
             revoked_certificates: BTreeMap::new(),
             agreements: BTreeMap::new(),
             embargoes: BTreeMap::new(),
+            units: BTreeMap::new(),
+            officials: BTreeMap::new(),
+            purposes: BTreeMap::new(),
+            rules: Rules::built_in(),
             proposals: BTreeMap::new(),
             dual_control: false,
             position: Position::ZERO,
@@ -195,6 +213,13 @@ impl Directory {
             Some("AgreementEnded") => self.end_agreement(&decode(payload)?),
             Some("EmbargoOrdered") => self.order_embargo(decode(payload)?, position),
             Some("EmbargoEnded") => self.end_embargo(&decode(payload)?),
+            Some("UnitDeclared") => self.declare_unit(decode(payload)?),
+            Some("UnitSucceeded") => self.succeed_unit(decode(payload)?),
+            Some("OfficialDeclared") => self.declare_official(decode(payload)?),
+            Some("OfficialEnded") => self.end_official(&decode(payload)?),
+            Some("PurposeDeclared") => self.declare_purpose(decode(payload)?),
+            Some("PurposeEnded") => self.end_purpose(&decode(payload)?),
+            Some("RuleBookDeclared") => self.declare_rules(&decode(payload)?),
             _ => Err(DirectoryError::NotDirectory),
         }
     }
@@ -308,6 +333,13 @@ impl Directory {
         Ok(())
     }
 
+    fn declare_rules(&mut self, declared: &wire::RuleBookDeclared) -> Result<(), DirectoryError> {
+        text("version", &declared.version, 64)?;
+        let wrong = |rule| DirectoryError::Field { field: "toml", rule };
+        self.rules = Rules::declared(&declared.toml, &declared.version).map_err(wrong)?;
+        Ok(())
+    }
+
     fn declared(&mut self, agency: &str) -> Result<&mut AgencyRecord, DirectoryError> {
         let code: AgencyCode = name("agency", agency)?;
         self.agencies
@@ -364,6 +396,11 @@ impl Directory {
         &self.policy_version
     }
 
+    /// What placements are judged by.
+    pub fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
     /// May this agency do this? What nothing permits is refused.
     pub fn decide(&self, ask: &Ask<'_>) -> Decision {
         Decision::clone(&self.decide_shared(ask))
@@ -371,17 +408,25 @@ impl Directory {
 
     /// As [`Self::decide`], without a copy; for the hot path.
     pub fn decide_shared(&self, ask: &Ask<'_>) -> Arc<Decision> {
+        if !self.official_counts(ask) {
+            return Arc::new(Decision::refused(self.position));
+        }
         self.cache.get_or(ask, || self.decide_anew(ask))
     }
 
     fn decide_anew(&self, ask: &Ask<'_>) -> (Decision, Validity) {
         let mut validity = Validity::ALWAYS;
+        validity.narrow(self.purpose_turns(), ask.at);
+        if !self.purpose_counts(ask) {
+            return (Decision::refused(self.position), validity);
+        }
+        validity.narrow(self.units().flat_map(UnitRecord::turns), ask.at);
         let (mut agreements, mut quotas, mut limited) = (Vec::new(), Vec::new(), true);
         // Within the realm an agency needs no agreement for what it brought itself.
         let own = ask.provider == Some(ask.agency);
         for agreement in self.agreements_of(ask.agency) {
-            validity.narrow(agreement, ask.at);
-            if agreement.covers(ask).is_ok() {
+            validity.narrow(agreement.turns(), ask.at);
+            if self.covers(agreement, ask).is_ok() {
                 agreements.push(agreement.reference.clone());
                 limited &= agreement.answers_a_day.is_some();
                 quotas.extend(agreement.answers_a_day.map(|answers| (agreement.reference.clone(), answers)));
@@ -411,15 +456,23 @@ impl Directory {
         (allowed, if allowed { vec![BUILT_IN.into()] } else { Vec::new() })
     }
 
-    /// Whether policy would allow it if an agreement covered it.
+    /// Whether it would be allowed if an agreement covered it.
     pub fn allows_under_agreement(&self, ask: &Ask<'_>) -> bool {
-        self.permits(ask, true).0
+        self.official_counts(ask) && self.purpose_counts(ask) && self.permits(ask, true).0
     }
 
     /// What a refusal is for want of, as a sentence begins: `no policy`, or `no agreement in force` where policy would allow it under
-    /// one.
+    /// one; before both, what the directory lists.
     pub fn want(&self, ask: &Ask<'_>) -> &'static str {
-        if self.allows_under_agreement(ask) { "no agreement in force" } else { "no policy" }
+        if !self.official_counts(ask) {
+            "no entry in the register of officials"
+        } else if !self.purpose_counts(ask) {
+            "no declared purpose"
+        } else if self.allows_under_agreement(ask) {
+            "no agreement in force"
+        } else {
+            "no policy"
+        }
     }
 
     /// Field classes of a view that an agency may see of anybody's data: asked for, for this purpose; or, with no purpose, sent
@@ -446,7 +499,9 @@ impl Directory {
         let action = if purpose.is_some() { Action::View } else { Action::Publish };
         let may = |class: &FieldClass| {
             let (resource, field_class) = (view.as_str(), Some(*class));
-            self.decide_shared(&Ask { agency, action, resource, field_class, purpose, provider, at }).allowed
+            let official = None;
+            let ask = Ask { agency, official, action, resource, field_class, purpose, provider, at };
+            self.decide_shared(&ask).allowed
         };
         FieldClass::ALL.iter().copied().filter(may).collect()
     }
@@ -482,7 +537,7 @@ pub(crate) fn reference(field: &'static str, text: &str) -> Result<String, Direc
     right.then(|| text.to_owned()).ok_or_else(|| DirectoryError::Field { field, rule: rule() })
 }
 
-fn sha256(bytes: &[u8]) -> [u8; 32] {
+pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
     let digest = digest::digest(&digest::SHA256, bytes);
     digest.as_ref().try_into().expect("SHA-256 has 32 bytes")
 }

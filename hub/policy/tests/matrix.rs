@@ -5,7 +5,7 @@
 use std::{collections::HashMap, fmt::Write, fs, path::Path, sync::Mutex, thread};
 
 use prost::Message;
-use simpul_policy::{Action, Ask, Directory, FIRST_MATRIX, FIRST_MATRIX_VERSION, Word};
+use simpul_policy::{Action, Ask, Directory, FIRST_MATRIX, FIRST_MATRIX_VERSION, FIRST_PURPOSES, Word};
 use simpul_proto::{catalogue::EVENT_TYPES, directory as wire};
 use simpul_types::{AgencyCode, FieldClass, Position, Purpose, Timestamp, View};
 
@@ -92,7 +92,7 @@ impl Matrix {
         let agency: AgencyCode = kind.parse().unwrap();
         let purpose: Option<Purpose> = purpose.map(|purpose| purpose.parse().unwrap());
         let (purpose, provider, at) = (purpose.as_ref(), None, Timestamp::from_us(1));
-        let ask = Ask { agency: &agency, action, resource, field_class, purpose, provider, at };
+        let ask = Ask { agency: &agency, official: None, action, resource, field_class, purpose, provider, at };
         self.0.decide(&ask).allowed
     }
 
@@ -249,4 +249,11 @@ fn two_agencies_are_sent_different_fields_of_one_case() {
     assert_eq!(sent("police"), [Reference, Placement, Suspect].into());
     assert_eq!(sent("mission"), [Reference, Placement, ScreeningResult].into());
     assert!(sent("oversight").is_empty());
+}
+
+#[test]
+fn every_purpose_of_the_table_is_declared_by_a_new_realm() {
+    let declared = FIRST_PURPOSES.lines().filter_map(|line| line.strip_prefix("code = "));
+    let declared: Vec<_> = declared.map(|code| code.trim_matches('"')).collect();
+    assert_eq!(declared, PURPOSES);
 }

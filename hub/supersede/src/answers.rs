@@ -82,6 +82,9 @@ pub(crate) struct Progress {
     /// While other rules are applied: everybody below this person has been judged by them.
     #[prost(bytes = "vec", tag = "4")]
     pub rules_from: Vec<u8>,
+    /// Digest of those other rules.
+    #[prost(bytes = "vec", tag = "5")]
+    pub rules_to: Vec<u8>,
 }
 
 impl Answer {

@@ -15,6 +15,7 @@ use simpul_types::{Position, background::when_idle};
 use tokio::{sync::watch, task::JoinHandle};
 
 use crate::{
+    Rules,
     Parts, Said, Word,
     answers::{Answer, Answers, Id, Progress, StoreError},
     judge,
@@ -158,7 +159,8 @@ impl Follower {
         let (parts, answers, stops) =
             (Arc::clone(&self.parts), Arc::clone(&self.answers), self.stops.clone());
         let step = tokio::task::spawn_blocking(move || {
-            when_idle(|| Look { parts: &parts, answers: &answers, stops: &stops }.all())
+            let rules = (parts.rules)();
+            when_idle(|| Look { parts: &parts, answers: &answers, stops: &stops, rules }.all())
         });
         let step = step.await??;
         self.fails.send_if_modified(|known| known.take().is_some());
@@ -209,6 +211,8 @@ struct Look<'a> {
     parts: &'a Parts,
     answers: &'a Answers,
     stops: &'a watch::Receiver<bool>,
+    /// The same for the whole look.
+    rules: Rules,
 }
 
 impl Look<'_> {
@@ -220,7 +224,7 @@ impl Look<'_> {
         let more_entries = self.entries(&mut progress, &mut words)?;
         let more_events = self.events(&mut progress, &mut words)?;
         // By other rules everybody is judged who was told something by the old ones.
-        let more_persons = !more_entries && self.rules(&mut progress, &mut words)?;
+        let more_persons = !more_entries && self.other_rules(&mut progress, &mut words)?;
         if self.stopping() || progress == before {
             return Ok(None);
         }
@@ -284,7 +288,7 @@ impl Look<'_> {
         if position < log_next {
             // Events that came after the answer have been passed already.
             let cause = judge::newest(&known.facts);
-            let word = judge::again(&answer, &known.facts, &parts.rules, parts.clock.as_ref(), cause);
+            let word = judge::again(&answer, &known.facts, &self.rules.book, parts.clock.as_ref(), cause);
             words.add(answer, word);
         }
         Ok(())
@@ -331,9 +335,15 @@ impl Look<'_> {
     }
 
     /// Judges the next persons by rules that are not those that everybody was judged by last.
-    fn rules(&self, progress: &mut Progress, words: &mut Words) -> Result<bool, StepError> {
-        if progress.rules == self.parts.rules_digest {
+    fn other_rules(&self, progress: &mut Progress, words: &mut Words) -> Result<bool, StepError> {
+        let digest = self.rules.digest;
+        if progress.rules == digest {
+            // Those that were on their way in were taken back.
+            (progress.rules_from, progress.rules_to) = Default::default();
             return Ok(false);
+        }
+        if progress.rules_to != digest {
+            (progress.rules_from, progress.rules_to) = (Vec::new(), digest.to_vec());
         }
         let persons = self.answers.persons_from(&progress.rules_from, PERSONS_PER_STEP + 1)?;
         for person in persons.iter().take(PERSONS_PER_STEP) {
@@ -344,7 +354,10 @@ impl Look<'_> {
         }
         match persons.get(PERSONS_PER_STEP) {
             Some(next) => progress.rules_from = next.as_bytes().to_vec(),
-            None => (progress.rules, progress.rules_from) = (self.parts.rules_digest.to_vec(), Vec::new()),
+            None => {
+                progress.rules = digest.to_vec();
+                (progress.rules_from, progress.rules_to) = Default::default();
+            }
         }
         Ok(!progress.rules_from.is_empty())
     }
@@ -361,7 +374,7 @@ impl Look<'_> {
         let cause = cause.map(|cause| judge::newest(&known.facts).map_or(cause, |newest| newest.max(cause)));
         for (_, row) in given.into_iter().filter(|(_, row)| row.kind() != VerdictKind::Unspecified) {
             if let Some(answer) = told::of_row(&parts.access, row)? {
-                let word = judge::again(&answer, &known.facts, &parts.rules, parts.clock.as_ref(), cause);
+                let word = judge::again(&answer, &known.facts, &self.rules.book, parts.clock.as_ref(), cause);
                 words.add(answer, word);
             }
         }

@@ -28,14 +28,20 @@ pub struct Parts {
     pub read_models: ReadModels,
     /// The access log.
     pub access: Reader,
-    /// The rules.
-    pub rules: Arc<RuleBook>,
-    /// Digest of the rules' text: another one means that everybody is judged again.
-    pub rules_digest: [u8; 32],
+    /// The rules as they stand.
+    pub rules: Box<dyn Fn() -> Rules + Send + Sync>,
     /// What day it is.
     pub clock: Arc<dyn Clock>,
     /// Who submits the word.
     pub announce: Arc<dyn Announce>,
+}
+
+/// Rules by which answers are judged again.
+pub struct Rules {
+    /// What is judged by.
+    pub book: Arc<RuleBook>,
+    /// Digest of their text: another one means that everybody is judged again.
+    pub digest: [u8; 32],
 }
 
 /// A word to be said.

@@ -127,8 +127,9 @@ impl Gate {
         }
         let position = self.reader.head().end;
         self.record(visit, &decision, Answered::plain("DENIED", position)).await?;
+        let want = visit.directory.want(&visit.ask(action, resource, None, None));
         Err(Status::permission_denied(format!(
-            "no policy lets {} {} {resource} for this purpose",
+            "{want} lets {} {} {resource} for this purpose",
             visit.caller.sender.agency,
             action.as_str()
         )))
@@ -164,7 +165,7 @@ impl Gate {
             subjects: answered.subjects,
             embargo: visit
                 .directory
-                .embargo(&visit.caller.sender.agency, &case_ref, visit.at)
+                .embargo(&visit.caller.sender.agency, &case_ref, &visit.official, visit.at)
                 .map(Embargo::to_wire),
             parameters: visit.parameters.clone().into(),
             ..AccessDraft::default()
@@ -197,26 +198,21 @@ impl Visit {
 
     /// Whether payloads of a type may be seen in clear, of anybody or of what one agency brought.
     pub(crate) fn may_open(&self, event_type: &str, provider: Option<&AgencyCode>) -> Arc<Decision> {
-        self.directory.decide_shared(&Ask {
-            agency: &self.caller.sender.agency,
-            action: Action::OpenPayload,
-            resource: event_type,
-            field_class: None,
-            purpose: self.purpose.as_ref(),
-            provider,
-            at: self.at,
-        })
+        self.directory.decide_shared(&self.ask(Action::OpenPayload, event_type, None, provider))
     }
 
     fn decide_class(&self, action: Action, resource: &str, field_class: Option<FieldClass>) -> Decision {
-        self.directory.decide(&Ask {
-            agency: &self.caller.sender.agency,
-            action,
-            resource,
-            field_class,
-            purpose: self.purpose.as_ref(),
-            provider: None,
-            at: self.at,
-        })
+        self.directory.decide(&self.ask(action, resource, field_class, None))
+    }
+
+    fn ask<'a>(
+        &'a self,
+        action: Action,
+        resource: &'a str,
+        field_class: Option<FieldClass>,
+        provider: Option<&'a AgencyCode>,
+    ) -> Ask<'a> {
+        let (agency, official) = (&self.caller.sender.agency, Some(self.official.as_str()));
+        Ask { agency, official, action, resource, field_class, purpose: self.purpose.as_ref(), provider, at: self.at }
     }
 }

@@ -44,6 +44,8 @@ pub enum Command {
     EndEmbargo(change::EndEmbargo),
     /// Cut off whoever shows this client certificate, and let nobody in with it
     RevokeCertificate(change::RevokeCertificate),
+    /// Declare the rule book by which placements are judged; proposed where two keys are needed
+    Rules(change::Rules),
     /// Any other change, from a payload in JSON; proposed where two keys are needed
     Change(change::Change),
     /// Changes that were proposed, and what became of them
@@ -75,6 +77,10 @@ pub struct Explain {
     /// Agency whose data it is about; anybody's without it
     #[arg(long, default_value = "")]
     provider: String,
+
+    /// Official who would ask, by pseudonym; the machine itself without it
+    #[arg(long, default_value = "", value_name = "PSEUDONYM")]
+    of_official: String,
 }
 
 pub async fn run(
@@ -98,6 +104,7 @@ pub async fn run(
         Command::RevokeCertificate(command) => {
             return change::revoke_certificate(command, connection, json, out).await;
         }
+        Command::Rules(command) => return change::rules(command, connection, json, out).await,
         Command::Change(command) => return change::any(command, connection, json, out).await,
         Command::Proposals => change::proposals(connection, json, out).await?,
         Command::Approve(command) => return change::approve(command, connection, json, out).await,
@@ -133,11 +140,53 @@ async fn list(connection: &ConnectionArgs, json: bool, out: &mut dyn Write) -> a
         }
     }
     table(out, ["agency", "kind", "connector", "key", "state"], &rows)?;
+    lists(&response, out)?;
+    let rules = response.rule_book.unwrap_or_default();
+    let digest = data_encoding::HEXLOWER.encode(&rules.digest[..rules.digest.len().min(8)]);
     writeln!(
         out,
-        "policy {}, directory as of position {}",
-        response.policy_version, response.directory_position
+        "policy {}, rule book {} ({digest}), directory as of position {}",
+        response.policy_version, rules.version, response.directory_position
     )?;
+    Ok(())
+}
+
+/// Units, officials and purposes, as far as there are any.
+fn lists(response: &v1::ListAgenciesResponse, out: &mut dyn Write) -> anyhow::Result<()> {
+    if !response.units.is_empty() {
+        let row = |unit: &v1::Unit| {
+            let end = match unit.succeeded_at_us {
+                0 => String::new(),
+                at => format!("until {}, then {}", time(at), unit.successors.join(" ")),
+            };
+            [unit.unit.clone(), unit.agency.clone(), unit.name.clone(), unit.jurisdiction.join(" "), end]
+        };
+        writeln!(out)?;
+        let rows: Vec<_> = response.units.iter().map(row).collect();
+        table(out, ["unit", "agency", "name", "competent in", "end"], &rows)?;
+    }
+    if !response.officials.is_empty() {
+        let row = |official: &v1::Official| {
+            let counts = if official.counts { "counts" } else { "does not count" };
+            [official.official.clone(), official.agency.clone(), official.unit.clone(), counts.to_owned()]
+        };
+        writeln!(out)?;
+        let rows: Vec<_> = response.officials.iter().map(row).collect();
+        table(out, ["official", "agency", "unit", "state"], &rows)?;
+    }
+    if !response.purposes.is_empty() {
+        let row = |one: &v1::DeclaredPurpose| {
+            let end = match one.ended_at_us {
+                0 => String::new(),
+                at => format!("ended {}", time(at)),
+            };
+            [one.purpose.clone(), one.title_id.clone(), one.legal_basis.clone(), end]
+        };
+        writeln!(out)?;
+        let rows: Vec<_> = response.purposes.iter().map(row).collect();
+        table(out, ["purpose", "title", "legal basis", "end"], &rows)?;
+    }
+    writeln!(out)?;
     Ok(())
 }
 
@@ -148,8 +197,8 @@ async fn explain(
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
     let hub = connection.connect().await?;
-    let Explain { agency, action, resource, purpose, provider } = command;
-    let request = v1::ExplainRequest { agency, action, resource, purpose, provider };
+    let Explain { agency, action, resource, purpose, provider, of_official: official } = command;
+    let request = v1::ExplainRequest { agency, action, resource, purpose, provider, official };
     let response = answer(DirectoryServiceClient::new(hub.channel).explain(request).await)?;
     if json {
         return json_line(out, &wire_json::of("ExplainResponse", &response)?);
@@ -166,9 +215,9 @@ async fn explain(
     if !response.allowed {
         let rule = match response.allowed_under_agreement {
             true => "an agreement that covers it would open it",
-            false => "policy refuses it, whatever is agreed",
+            false => "whatever is agreed",
         };
-        writeln!(out, "{rule}")?;
+        writeln!(out, "{} for it; {rule}", response.want)?;
         for miss in &response.misses {
             writeln!(out, "agreement {}: {}", miss.agreement, miss.why)?;
         }

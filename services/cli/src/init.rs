@@ -370,8 +370,9 @@ fn check(options: &InitOptions) -> Result<Vec<Sender>, InitError> {
             senders.push(Sender { agency: code.clone(), connector: name });
         }
     }
-    // Agency, connector and key are events, and the policy is one: all of them in one submission.
-    if 2 * options.agencies.len() + 2 * senders.len() + 8 > limits::EVENTS_PER_SUBMISSION_MAX {
+    // Agency, connector, key, purpose and policy are events: all of them in one submission.
+    let purposes = bootstrap::purposes().len();
+    if 2 * options.agencies.len() + 2 * senders.len() + purposes + 8 > limits::EVENTS_PER_SUBMISSION_MAX {
         let rule = "at most 250, with their connectors";
         return Err(InitError::Value { what: "agencies", value: options.agencies.len().to_string(), rule });
     }

@@ -1,9 +1,12 @@
 //! Directory records as messages.
 
 use bytes::Bytes;
-use simpul_policy::{AgencyRecord, Agreement, ConnectorRecord, KeyRecord, Proposal};
+use simpul_policy::{
+    AgencyRecord, Agreement, ConnectorRecord, KeyRecord, OfficialRecord, Proposal, PurposeRecord, Rules, Those,
+    UnitRecord,
+};
 use simpul_proto::v1;
-use simpul_types::{ConnectorName, KeyId, Timestamp};
+use simpul_types::{AgencyCode, ConnectorName, KeyId, Purpose, Timestamp};
 
 pub(crate) fn agency(record: &AgencyRecord) -> v1::Agency {
     v1::Agency {
@@ -46,7 +49,54 @@ pub(crate) fn agreement(agreement: &Agreement, now: Timestamp) -> v1::Agreement 
         ended_at_us: agreement.ended_at.map_or(0, Timestamp::as_us),
         in_force: agreement.in_force(now),
         position: agreement.position.get(),
+        jurisdictions: match &agreement.jurisdictions {
+            Those::All => Vec::new(),
+            these @ Those::Some(_) => these.to_wire(),
+        },
     }
+}
+
+pub(crate) fn unit(record: &UnitRecord) -> v1::Unit {
+    let succession = record.succession.as_ref();
+    v1::Unit {
+        unit: record.unit.clone(),
+        agency: record.agency.to_string(),
+        name: record.name.clone(),
+        parent: record.parent.clone().unwrap_or_default(),
+        jurisdiction: record.jurisdiction.iter().map(ToString::to_string).collect(),
+        valid_from_us: record.valid_from.as_us(),
+        successors: succession.map(|end| end.successors.clone()).unwrap_or_default(),
+        succeeded_at_us: succession.map_or(0, |end| end.at.as_us()),
+        decision_no: succession.map(|end| end.decision_no.clone()).unwrap_or_default(),
+    }
+}
+
+pub(crate) fn official(
+    (agency, official, record): (&AgencyCode, &str, &OfficialRecord),
+    now: Timestamp,
+) -> v1::Official {
+    v1::Official {
+        official: official.into(),
+        agency: agency.to_string(),
+        unit: record.unit.clone().unwrap_or_default(),
+        valid_from_us: record.valid_from.as_us(),
+        valid_until_us: record.valid_until.map_or(0, Timestamp::as_us),
+        counts: record.counts(now),
+    }
+}
+
+pub(crate) fn purpose((purpose, record): (&Purpose, &PurposeRecord)) -> v1::DeclaredPurpose {
+    v1::DeclaredPurpose {
+        purpose: purpose.to_string(),
+        title_id: record.title_id.clone(),
+        title_en: record.title_en.clone(),
+        legal_basis: record.legal_basis.clone(),
+        ended_at_us: record.ended_at.map_or(0, Timestamp::as_us),
+    }
+}
+
+pub(crate) fn rule_book(rules: &Rules) -> v1::RuleBook {
+    v1::RuleBook { version: rules.version.to_string(), digest: Bytes::copy_from_slice(&rules.digest) }
 }
 
 pub(crate) fn proposal(proposal: &Proposal, now: Timestamp) -> v1::DirectoryProposal {

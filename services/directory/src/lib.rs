@@ -66,6 +66,11 @@ impl DirectoryService for DirectoryEdge {
         request: Request<v1::ListAgenciesRequest>,
     ) -> Result<Response<v1::ListAgenciesResponse>, Status> {
         let (caller, directory) = self.enter(&request)?;
+        let (agency, now) = (caller.sender.agency.clone(), self.clock.now());
+        // Pseudonyms are for those who can lead them back, and for those who watch over them.
+        let kind = directory.agency(&agency).map(|record| record.kind.as_str());
+        let every = matches!(kind, Some(AUTHORITY_AGENCY | "oversight"));
+        let officials = directory.officials().filter(|(of, ..)| every || **of == agency);
         self.record(AccessDraft {
             caller: Some(caller),
             action: "directory.list",
@@ -78,6 +83,10 @@ impl DirectoryService for DirectoryEdge {
             agencies: directory.agencies().map(encode::agency).collect(),
             directory_position: directory.position().get(),
             policy_version: directory.policy_version().into(),
+            units: directory.units().map(encode::unit).collect(),
+            officials: officials.map(|official| encode::official(official, now)).collect(),
+            purposes: directory.purposes().map(encode::purpose).collect(),
+            rule_book: Some(encode::rule_book(directory.rules())),
         }))
     }
 

@@ -17,6 +17,7 @@ pub(crate) struct Question {
     classes: Vec<Option<FieldClass>>,
     purpose: Purpose,
     provider: Option<AgencyCode>,
+    official: String,
 }
 
 impl Question {
@@ -52,6 +53,10 @@ impl Question {
                 "" => None,
                 code => Some(code.parse().map_err(|error| format!("provider: {error}"))?),
             },
+            official: match request.official.len() {
+                0..=64 => request.official.clone(),
+                _ => return Err("official: at most 64 bytes".into()),
+            },
         })
     }
 
@@ -62,12 +67,15 @@ impl Question {
         let (mut allowed, mut allowed_under_agreement) = (false, false);
         let (mut policies, mut agreements) = (BTreeSet::new(), BTreeSet::new());
         let mut misses = BTreeMap::new();
+        let mut want = BTreeSet::new();
         for field_class in &self.classes {
             let (agency, action, resource) = (&self.agency, self.action, self.resource.as_str());
             let (field_class, provider) = (*field_class, self.provider.as_ref());
-            let ask = Ask { agency, action, resource, field_class, purpose, provider, at };
+            let official = Some(self.official.as_str());
+            let ask = Ask { agency, official, action, resource, field_class, purpose, provider, at };
             let decision = directory.decide(&ask);
             allowed |= decision.allowed;
+            want.insert(directory.want(&ask));
             policies.extend(decision.policies);
             agreements.extend(decision.agreements);
             let under_agreement = directory.allows_under_agreement(&ask);
@@ -87,6 +95,11 @@ impl Question {
             allowed_under_agreement,
             misses: misses.into_iter().map(miss).collect(),
             decided_for_us: at.as_us(),
+            // One class that something else would open is enough.
+            want: match (allowed, want.into_iter().find(|want| *want != "no policy")) {
+                (true, _) => String::new(),
+                (false, want) => want.unwrap_or("no policy").into(),
+            },
         }
     }
 }
@@ -123,6 +136,7 @@ mod tests {
             resource: resource.into(),
             purpose: purpose.into(),
             provider: String::new(),
+            official: String::new(),
         };
         let explained = Question::read(&request)?.ask(&directory(), Timestamp::from_us(1));
         Ok((explained.allowed, explained.policies))

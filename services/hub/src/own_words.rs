@@ -4,10 +4,11 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
+use arc_swap::ArcSwap;
 use futures_util::{FutureExt, future::BoxFuture};
 use prost::Message;
-use simpul_legality::RuleBook;
 use simpul_log::Reader;
+use simpul_policy::Directory;
 use simpul_projection::{LAYOUT, ReadModels};
 use simpul_proto::hub::{AccessCheckpointRecorded, StateDigestRecorded};
 use simpul_supersede::{Announce, AnnounceError, Parts, Said};
@@ -57,6 +58,7 @@ pub(crate) fn start(
     producer: Arc<Producer>,
     read_models: &ReadModels,
     access: &Reader,
+    directory: Arc<ArcSwap<Directory>>,
     clock: Arc<dyn Clock>,
 ) -> anyhow::Result<OwnWords> {
     let stopping = CancellationToken::new();
@@ -64,8 +66,11 @@ pub(crate) fn start(
         dir: config.data_dir.join("standing"),
         read_models: read_models.clone(),
         access: access.clone(),
-        rules: Arc::new(RuleBook::builtin()),
-        rules_digest: simpul_signing::sha256(&[RuleBook::builtin_text().as_bytes()]),
+        rules: Box::new(move || {
+            let directory = directory.load();
+            let rules = directory.rules();
+            simpul_supersede::Rules { book: Arc::clone(&rules.book), digest: rules.digest }
+        }),
         clock: Arc::clone(&clock),
         announce: Arc::new(Announcer(Arc::clone(&producer))),
     });

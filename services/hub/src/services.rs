@@ -5,7 +5,6 @@ use std::{io, sync::Arc, time::Duration};
 use anyhow::Context;
 use simpul_admission::Admission;
 use simpul_audit::{AccessLog, Published};
-use simpul_legality::RuleBook;
 use simpul_log::Reader;
 use simpul_projection::ReadModels;
 use simpul_proto::v1::legality_service_server::LegalityServiceServer;
@@ -98,7 +97,6 @@ pub(crate) async fn serve(
         read_models: read_models.clone(),
         access: access.clone(),
         directory: directory.clone(),
-        rules: Arc::new(RuleBook::builtin()),
         key: verdict.clone(),
         clock: clock.clone(),
         calendar,

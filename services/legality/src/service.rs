@@ -40,8 +40,6 @@ pub struct Parts {
     pub access: Arc<AccessLog>,
     /// Who may ask.
     pub directory: Arc<ArcSwap<Directory>>,
-    /// The rules.
-    pub rules: Arc<RuleBook>,
     /// Signs the verdicts.
     pub key: Arc<SigningKey>,
     /// Tells when it is answered, and what is allowed then.
@@ -101,16 +99,18 @@ impl Inner {
     async fn answer(&self, caller: &Caller, request: &CheckRequest) -> Result<CheckResponse, Status> {
         let asked_at = self.parts.clock.now();
         let question = Question::read(request, asked_at)?;
+        // One directory for the whole answer: who may ask, and by which rules it is judged.
+        let directory = self.parts.directory.load_full();
         let mut visit = Visit {
             caller,
             parameters: request.encode_to_vec(),
             subject_ref: self.parts.read_models.subject_ref(question.kind, &question.identifier),
             subject: self.parts.read_models.subject_id(question.kind, &question.identifier),
-            decision: self.decide(caller, &question, asked_at),
+            decision: directory.decide_shared(&ask(caller, &question, asked_at)),
         };
         if !visit.decision.allowed {
             self.record(&visit, &question, "DENIED", Vec::new(), self.parts.read_models.position()).await?;
-            return Err(denied(caller, self.want(caller, &question, asked_at)));
+            return Err(denied(caller, directory.want(&ask(caller, &question, asked_at))));
         }
         if let Some(position) = question.at_least
             && !self.parts.read_models.wait_for(position, POSITION_TIMEOUT).await
@@ -132,7 +132,7 @@ impl Inner {
         if let Some(person) = person {
             visit.subject = *person.as_bytes();
         }
-        let assessment = self.assess(&question, &facts, self.parts.calendar.now());
+        let assessment = assess(&directory.rules().book, &question, &facts, self.parts.calendar.now());
         let answer = if facts.found { assessment.kind.as_str_name() } else { "NO_RECORD" };
         // Here, where there is an answer: a question that could not be looked up takes nothing.
         if let Err(spent) = self.parts.access.quotas().take(&visit.decision.quotas, asked_at) {
@@ -159,18 +159,11 @@ impl Inner {
         Ok(response)
     }
 
-    fn decide(&self, caller: &Caller, question: &Question, at: Timestamp) -> Arc<Decision> {
-        self.parts.directory.load().decide_shared(&ask(caller, question, at))
-    }
-
     fn embargo(&self, visit: &Visit<'_>, question: &Question) -> Option<AccessEmbargo> {
         let (directory, agency) = (self.parts.directory.load(), &visit.caller.sender.agency);
-        let embargo = directory.embargo(agency, &question.case_ref, self.parts.clock.now());
+        let (case_ref, official) = (&question.case_ref, &question.official);
+        let embargo = directory.embargo(agency, case_ref, official, self.parts.clock.now());
         embargo.map(Embargo::to_wire)
-    }
-
-    fn want(&self, caller: &Caller, question: &Question, at: Timestamp) -> &'static str {
-        self.parts.directory.load().want(&ask(caller, question, at))
     }
 
     /// The position below which everything was known at the time asked for; the read models have reached it, or have
@@ -200,16 +193,6 @@ impl Inner {
             (None, _) => Facts::default(),
         };
         Ok((person, facts))
-    }
-
-    fn assess(&self, question: &Question, facts: &Facts, now: Timestamp) -> Assessment {
-        let today = answer::today(question.known_at.unwrap_or(now));
-        let mut assessment = evaluate(&self.parts.rules, facts, question.valid_at, today);
-        let code = "MRZ_CHECK_DIGIT";
-        if question.damaged_zone && !assessment.warnings.iter().any(|known| known == code) {
-            assessment.warnings.push(code.into());
-        }
-        assessment
     }
 
     /// Leaves the durable access entry; gives its index and the checkpoint that it names.
@@ -264,9 +247,20 @@ impl Inner {
     }
 }
 
+fn assess(rules: &RuleBook, question: &Question, facts: &Facts, now: Timestamp) -> Assessment {
+    let today = answer::today(question.known_at.unwrap_or(now));
+    let mut assessment = evaluate(rules, facts, question.valid_at, today);
+    let code = "MRZ_CHECK_DIGIT";
+    if question.damaged_zone && !assessment.warnings.iter().any(|known| known == code) {
+        assessment.warnings.push(code.into());
+    }
+    assessment
+}
+
 fn ask<'a>(caller: &'a Caller, question: &'a Question, at: Timestamp) -> Ask<'a> {
     Ask {
         agency: &caller.sender.agency,
+        official: Some(&question.official),
         action: Action::CheckLegality,
         resource: "legality",
         field_class: None,

@@ -73,6 +73,7 @@ pub(crate) struct Sight {
 /// Who asks for what, when.
 struct Asking<'a> {
     agency: &'a AgencyCode,
+    official: &'a str,
     action: Action,
     purpose: Option<&'a Purpose>,
     at: Timestamp,
@@ -176,7 +177,8 @@ impl Visit {
         let directory = parts.directory.load();
         let mut sight = Sight { directory_position: directory.position(), ..Sight::default() };
         let (action, purpose, at) = (Action::View, self.purpose.as_ref(), parts.clock.now());
-        sight.add(&directory, &Asking { agency: self.agency(), action, purpose, at }, view, None);
+        let asking = Asking { agency: self.agency(), official: &self.official, action, purpose, at };
+        sight.add(&directory, &asking, view, None);
         sight
     }
 
@@ -184,7 +186,7 @@ impl Visit {
     pub(crate) fn sight_of(&self, parts: &Parts, view: View, document: Option<&Document>) -> Sight {
         let directory = parts.directory.load();
         let (action, purpose, at) = (Action::View, self.purpose.as_ref(), parts.clock.now());
-        let asking = Asking { agency: self.agency(), action, purpose, at };
+        let asking = Asking { agency: self.agency(), official: &self.official, action, purpose, at };
         let of = |provider: Option<&AgencyCode>| {
             let mut sight = Sight { directory_position: directory.position(), ..Sight::default() };
             sight.add(&directory, &asking, view, provider);
@@ -214,7 +216,8 @@ impl Visit {
         let (agency, purpose) = (self.agency(), self.purpose.as_ref());
         let want = |class: &FieldClass| {
             let (action, resource, field_class) = (Action::View, view.as_str(), Some(*class));
-            directory.want(&Ask { agency, action, resource, field_class, purpose, provider: None, at })
+            let (official, provider) = (Some(self.official.as_str()), None);
+            directory.want(&Ask { agency, official, action, resource, field_class, purpose, provider, at })
         };
         // One class that an agreement would open is enough.
         classes_of(view).iter().map(want).find(|want| *want != "no policy").unwrap_or("no policy")
@@ -256,7 +259,7 @@ impl Visit {
             embargo: parts
                 .directory
                 .load()
-                .embargo(self.agency(), case_ref, parts.clock.now())
+                .embargo(self.agency(), case_ref, &self.official, parts.clock.now())
                 .map(Embargo::to_wire),
             parameters: self.parameters.clone().into(),
         };
@@ -270,7 +273,7 @@ impl Sight {
     /// Everything that an agency is sent unasked. The publisher has cut every message by the same question.
     pub(crate) fn published(directory: &Directory, agency: &AgencyCode, at: Timestamp) -> Self {
         let mut sight = Self { directory_position: directory.position(), ..Self::default() };
-        let asking = Asking { agency, action: Action::Publish, purpose: None, at };
+        let asking = Asking { agency, official: "", action: Action::Publish, purpose: None, at };
         let named = directory.named_providers(agency);
         for view in View::ALL {
             sight.add(directory, &asking, *view, None);
@@ -309,10 +312,11 @@ impl Sight {
     }
 
     fn add(&mut self, directory: &Directory, asking: &Asking<'_>, view: View, provider: Option<&AgencyCode>) {
-        let Asking { agency, action, purpose, at } = *asking;
+        let Asking { agency, official, action, purpose, at } = *asking;
         for class in classes_of(view) {
             let (resource, field_class) = (view.as_str(), Some(*class));
-            let ask = Ask { agency, action, resource, field_class, purpose, provider, at };
+            let official = Some(official);
+            let ask = Ask { agency, official, action, resource, field_class, purpose, provider, at };
             let decision = directory.decide_shared(&ask);
             self.policies.extend(decision.grounds());
             if decision.allowed {

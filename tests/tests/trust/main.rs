@@ -6,4 +6,5 @@ mod clock;
 mod emergency;
 mod enrolment;
 mod hard_edges;
+mod lists;
 mod looked;

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use simpul_proto::directory as wire;
 use simpul_types::{AgencyCode, Position, Timestamp};
 
-use super::{Directory, DirectoryError, TEXT_BYTES_MAX, optional_time, text};
+use super::{Directory, DirectoryError, TEXT_BYTES_MAX, UnitRecord, optional_time, text};
 use crate::{
-    Ask,
+    Action, Ask,
     agreement::{Agreement, Miss, Those},
 };
 
@@ -27,6 +27,12 @@ impl Directory {
         {
             return Err(DirectoryError::NotDeclared { field: "providers", name: unknown.to_string() });
         }
+        if let Those::Some(purposes) = &agreement.purposes
+            && !self.purposes.is_empty()
+            && let Some(unknown) = purposes.iter().find(|purpose| !self.purposes.contains_key(*purpose))
+        {
+            return Err(DirectoryError::NotDeclared { field: "purposes", name: unknown.to_string() });
+        }
         self.agreements.insert(agreement.reference.clone(), agreement);
         Ok(())
     }
@@ -43,10 +49,25 @@ impl Directory {
         Ok(())
     }
 
+    /// Whether an agreement covers a question of its consumer, else the first part that it leaves out.
+    ///
+    /// # Errors
+    /// The [`Miss`].
+    pub fn covers(&self, agreement: &Agreement, ask: &Ask<'_>) -> Result<(), Miss> {
+        agreement.covers_anywhere(ask)?;
+        let Those::Some(places) = &agreement.jurisdictions else { return Ok(()) };
+        // What is submitted is the consumer's own.
+        let provider = if ask.action == Action::Submit { Some(ask.agency) } else { ask.provider };
+        let provider = provider.ok_or(Miss::Jurisdiction(None))?;
+        let jurisdiction = self.jurisdiction(provider, ask.at);
+        let within = jurisdiction.iter().all(|place| places.iter().any(|agreed| place.lies_in(agreed)));
+        if within && !jurisdiction.is_empty() { Ok(()) } else { Err(Miss::Jurisdiction(Some(provider.clone()))) }
+    }
+
     /// What each agreement of the asking agency leaves out of a question that it does not cover.
     pub fn misses(&self, ask: &Ask<'_>) -> Vec<(String, Miss)> {
         let miss = |agreement: &Agreement| {
-            agreement.covers(ask).err().map(|miss| (agreement.reference.clone(), miss))
+            self.covers(agreement, ask).err().map(|miss| (agreement.reference.clone(), miss))
         };
         self.agreements_of(ask.agency).filter_map(miss).collect()
     }
@@ -65,19 +86,23 @@ impl Directory {
         self.agreements.get(reference)
     }
 
-    /// The next moment after `at` at which an agreement begins or ends by itself, and decisions may become others.
+    /// The next moment after `at` at which an agreement, a unit or a purpose begins or ends by itself, and decisions may become others.
     pub fn next_turn(&self, at: Timestamp) -> Option<Timestamp> {
-        let turns = self.agreements.values().flat_map(|agreement| [agreement.valid_from, agreement.end()]);
+        let agreements = self.agreements.values().flat_map(Agreement::turns);
+        let turns = agreements.chain(self.units().flat_map(UnitRecord::turns)).chain(self.purpose_turns());
         turns.filter(|turn| *turn > at).min()
     }
 
-    /// Agencies whose data an agency may be given otherwise than anybody's: those that its agreements name, and itself.
+    /// Agencies whose data an agency may be given otherwise than anybody's: those that its agreements name or tell by where they are
+    /// competent, and itself.
     pub fn named_providers(&self, agency: &AgencyCode) -> BTreeSet<&AgencyCode> {
         let own = self.agencies.get_key_value(agency).map(|(code, _)| code);
         let named = self.agreements_of(agency).filter_map(|agreement| match &agreement.providers {
             Those::All => None,
             Those::Some(providers) => Some(providers),
         });
-        named.flatten().chain(own).collect()
+        let by_place = self.agreements_of(agency).any(|agreement| agreement.jurisdictions != Those::All);
+        let competent = self.units().filter(|_| by_place).map(|unit| &unit.agency);
+        named.flatten().chain(competent).chain(own).collect()
     }
 }

@@ -1,10 +1,12 @@
-//! Embargoes: looks of one agency in one case that are kept from the person for a time, by an article of law. Two keys of the
+//! Embargoes: looks of one agency in one case, or of one of its officials, that are kept from the person for a time, by an article of law. Two keys of the
 //! authority order one, each signing for the other; it ends by itself.
 
 use simpul_proto::{directory as wire, v1};
 use simpul_types::{AgencyCode, Position, Timestamp};
 
-use super::{Directory, DirectoryError, TEXT_BYTES_MAX, name, optional_time, reference, text};
+use super::{
+    Directory, DirectoryError, TEXT_BYTES_MAX, name, optional_time, reference, register::pseudonym, text,
+};
 use crate::change::ControlError;
 
 /// Bytes of a case's reference, as in queries.
@@ -20,8 +22,8 @@ pub struct Embargo {
     pub reference: String,
     /// Whose looks.
     pub agency: AgencyCode,
-    /// In which case: the reference as the agency's questions give it.
-    pub case_ref: String,
+    /// Which of them.
+    pub covers: Covers,
     /// The article of law.
     pub article: String,
     /// Number of the order.
@@ -30,6 +32,15 @@ pub struct Embargo {
     pub until: Timestamp,
     /// Where it was ordered.
     pub position: Position,
+}
+
+/// Which looks an embargo keeps back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Covers {
+    /// In a case: the reference as the agency's questions give it.
+    Case(String),
+    /// All of an official's, by pseudonym.
+    Official(String),
 }
 
 impl Embargo {
@@ -57,20 +68,33 @@ impl Directory {
         if !self.agencies.contains_key(&agency) {
             return Err(DirectoryError::NotDeclared { field: "agency", name: agency.to_string() });
         }
-        text("case_ref", &ordered.case_ref, CASE_REF_BYTES_MAX)?;
+        let covers = match (ordered.case_ref.as_str(), ordered.official.as_str()) {
+            ("", official) if !official.is_empty() => {
+                pseudonym(official)?;
+                Covers::Official(official.into())
+            }
+            (case_ref, "") => {
+                text("case_ref", case_ref, CASE_REF_BYTES_MAX)?;
+                Covers::Case(case_ref.into())
+            }
+            _ => {
+                let rule = "a case or an official, not both".into();
+                return Err(DirectoryError::Field { field: "official", rule });
+            }
+        };
         text("article", &ordered.article, TEXT_BYTES_MAX)?;
         text("order_ref", &ordered.order_ref, TEXT_BYTES_MAX)?;
         let until = optional_time(ordered.until_us)
             .ok_or(DirectoryError::Field { field: "until_us", rule: "required".into() })?;
-        let wire::EmbargoOrdered { case_ref, article, order_ref, .. } = ordered;
+        let wire::EmbargoOrdered { article, order_ref, .. } = ordered;
         // What is hidden under one stays what it is: the same looks, for longer or less long.
         let other = self.embargoes.get(&reference);
-        if other.is_some_and(|known| known.agency != agency || known.case_ref != case_ref) {
-            let rule = "was used for another agency or case".into();
+        if other.is_some_and(|known| known.agency != agency || known.covers != covers) {
+            let rule = "was used for another agency, case or official".into();
             return Err(DirectoryError::Field { field: "embargo", rule });
         }
         let embargo =
-            Embargo { reference: reference.clone(), agency, case_ref, article, order_ref, until, position };
+            Embargo { reference: reference.clone(), agency, covers, article, order_ref, until, position };
         self.embargoes.insert(reference, embargo);
         Ok(())
     }
@@ -93,13 +117,20 @@ impl Directory {
         Ok(())
     }
 
-    /// The embargo on an agency's looks in a case; of several the one that ends last.
-    pub fn embargo(&self, agency: &AgencyCode, case_ref: &str, at: Timestamp) -> Option<&Embargo> {
-        if case_ref.is_empty() {
-            return None;
-        }
+    /// The embargo on a look of an agency's official in a case, either of which may be empty; of several the one that ends last.
+    pub fn embargo(
+        &self,
+        agency: &AgencyCode,
+        case_ref: &str,
+        official: &str,
+        at: Timestamp,
+    ) -> Option<&Embargo> {
         let of = |embargo: &&Embargo| {
-            embargo.agency == *agency && embargo.case_ref == case_ref && embargo.until > at
+            let covered = match &embargo.covers {
+                Covers::Case(case) => case == case_ref,
+                Covers::Official(pseudonym) => pseudonym == official,
+            };
+            covered && embargo.agency == *agency && embargo.until > at
         };
         self.embargoes.values().filter(of).max_by_key(|embargo| embargo.until)
     }

@@ -22,7 +22,7 @@ use simpul_proto::{
     v1::{CheckRequest, PersonClaim, Scheme, VerdictKind, check_request::Subject},
 };
 use simpul_signing::{MasterKey, SigningKey, commitment};
-use simpul_supersede::{Announce, AnnounceError, Handle, Parts, Said, Word};
+use simpul_supersede::{Announce, AnnounceError, Handle, Parts, Rules, Said, Word};
 use simpul_tlog::note::NoteSigner;
 use simpul_types::{
     Caller, ExpectedVersion, Header, IdSource, Leaf, Position, Sender, Statement, StreamName, Timestamp,
@@ -105,13 +105,13 @@ impl Ground {
 
     /// A follower under rules with this digest.
     pub fn follow(&self, rules: RuleBook, digest: u8) -> Handle {
+        let rules = Arc::new(rules);
         let announce: Arc<dyn Announce> = Arc::new(Announcer(Arc::clone(&self.voice)));
         simpul_supersede::start(Parts {
             dir: self.index(),
             read_models: self.models.clone(),
             access: self.access.reader().clone(),
-            rules: Arc::new(rules),
-            rules_digest: [digest; 32],
+            rules: Box::new(move || Rules { book: Arc::clone(&rules), digest: [digest; 32] }),
             clock: Arc::new(System),
             announce,
         })

@@ -10,6 +10,7 @@ use prost::Message;
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 use serde_json::json;
 use simpul_connector::{Client, EventDraft};
+use simpul_legality::RuleBook;
 use simpul_policy::EVENT_PACKAGE;
 use simpul_proto::{catalogue, directory as wire, v1};
 use simpul_types::{Clock, IdSource, clock::System};
@@ -58,6 +59,10 @@ pub struct Agree {
     #[arg(long)]
     legal_basis: String,
 
+    /// Region (code of wilayah) or country that the providers' own jurisdiction lies in, may be given several times; wherever without it
+    #[arg(long = "jurisdiction", value_name = "PLACE")]
+    jurisdictions: Vec<String>,
+
     /// Time that it begins; now without it
     #[arg(long)]
     from: Option<String>,
@@ -97,8 +102,12 @@ pub struct Embargo {
     agency: String,
 
     /// The case, as the agency's questions name it
-    #[arg(long = "case", value_name = "REF")]
+    #[arg(long = "case", value_name = "REF", default_value = "", required_unless_present = "of_official")]
     case_ref: String,
+
+    /// Instead of the case: the official, by pseudonym, all of whose looks are kept back
+    #[arg(long, value_name = "PSEUDONYM", default_value = "", conflicts_with = "case_ref")]
+    of_official: String,
 
     /// Article of law that lets it be
     #[arg(long)]
@@ -155,6 +164,20 @@ pub struct Change {
 }
 
 #[derive(Args)]
+pub struct Rules {
+    /// TOML files of the shape of `hub/legality/rules/`, all of them: together they are the book
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+
+    /// Version for people, for example 2026-11-30
+    #[arg(long = "book-version")]
+    version: String,
+
+    #[command(flatten)]
+    proposal: ProposalArgs,
+}
+
+#[derive(Args)]
 pub struct ProposalArgs {
     /// Why; nothing of a person
     #[arg(long)]
@@ -198,6 +221,7 @@ impl Agree {
             valid_from_us,
             valid_until_us: parse_time(&self.until).context("--until")?,
             answers_a_day: self.answers_a_day,
+            jurisdictions: self.jurisdictions.clone(),
         };
         Ok(concluded.encode_to_vec())
     }
@@ -231,9 +255,10 @@ pub async fn embargo(
     json: bool,
     out: &mut dyn Write,
 ) -> anyhow::Result<ExitCode> {
-    let Embargo { embargo, agency, case_ref, article, order_ref, until, proposal } = command;
+    let Embargo { embargo, agency, case_ref, of_official, article, order_ref, until, proposal } = command;
     let until_us = parse_time(&until).context("--until")?;
-    let ordered = wire::EmbargoOrdered { embargo, agency, case_ref, article, order_ref, until_us };
+    let official = of_official;
+    let ordered = wire::EmbargoOrdered { embargo, agency, case_ref, article, order_ref, until_us, official };
     change("EmbargoOrdered", ordered.encode_to_vec(), proposal, connection, json, out).await
 }
 
@@ -360,7 +385,11 @@ pub async fn agreements(connection: &ConnectionArgs, json: bool, out: &mut dyn W
             none if none.is_empty() => String::new(),
             classes => format!(", fields {classes}"),
         };
-        writeln!(out, "  about {}{classes}", one.resources.join(" "))?;
+        let places = match one.jurisdictions.join(" ") {
+            none if none.is_empty() => String::new(),
+            places => format!(", where the provider is competent in {places}"),
+        };
+        writeln!(out, "  about {}{classes}{places}", one.resources.join(" "))?;
         let quota = match one.answers_a_day {
             0 => String::new(),
             most => format!(", at most {most} answers a day"),
@@ -369,6 +398,26 @@ pub async fn agreements(connection: &ConnectionArgs, json: bool, out: &mut dyn W
         writeln!(out, "  {from} to {until}{quota}; {}; position {}", one.legal_basis, one.position)?;
     }
     Ok(())
+}
+
+/// Reads the rule book first: what is wrong in it is told with its line, and not proposed.
+pub async fn rules(
+    command: Rules,
+    connection: &ConnectionArgs,
+    json: bool,
+    out: &mut dyn Write,
+) -> anyhow::Result<ExitCode> {
+    let mut toml = String::new();
+    for file in &command.files {
+        let text = std::fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?;
+        // Each by itself first: its own lines are what an author knows.
+        toml::from_str::<toml::Table>(&text).with_context(|| file.display().to_string())?;
+        toml.push_str(&text);
+        toml.push('\n');
+    }
+    RuleBook::from_toml(&toml).context("the files together are no rule book")?;
+    let declared = wire::RuleBookDeclared { toml, version: command.version };
+    change("RuleBookDeclared", declared.encode_to_vec(), command.proposal, connection, json, out).await
 }
 
 async fn standing(connection: &ConnectionArgs) -> anyhow::Result<v1::ListAgreementsResponse> {

@@ -69,6 +69,13 @@ pub(super) fn events(
             payload: frame(&agency.code, now).encode_to_vec(),
         });
     }
+    for (number, purpose) in purposes().into_iter().enumerate() {
+        drafts.push(Draft {
+            event_type: "simpul.directory.v1.PurposeDeclared",
+            stream: format!("directory/purpose-{number}"),
+            payload: purpose.encode_to_vec(),
+        });
+    }
     drafts.push(Draft {
         event_type: "simpul.directory.v1.PolicyDeclared",
         stream: "directory/policy".into(),
@@ -85,6 +92,29 @@ pub(super) fn events(
         payload: directory::DualControlBegun { reason: "the realm is set up".into() }.encode_to_vec(),
     });
     drafts
+}
+
+/// What data may be processed for, of [`simpul_policy::FIRST_PURPOSES`].
+pub(super) fn purposes() -> Vec<directory::PurposeDeclared> {
+    #[derive(serde::Deserialize)]
+    struct File {
+        purpose: Vec<Purpose>,
+    }
+    #[derive(serde::Deserialize)]
+    struct Purpose {
+        code: String,
+        id: String,
+        en: String,
+        legal_basis: String,
+    }
+    let file: File = toml::from_str(simpul_policy::FIRST_PURPOSES).expect("a test reads it");
+    let declared = |purpose: Purpose| directory::PurposeDeclared {
+        purpose: purpose.code,
+        title_id: purpose.id,
+        title_en: purpose.en,
+        legal_basis: purpose.legal_basis,
+    };
+    file.purpose.into_iter().map(declared).collect()
 }
 
 /// What a development realm begins with: each agency is given what policy permits its kind. A realm in use ends these and concludes

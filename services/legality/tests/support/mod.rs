@@ -105,7 +105,6 @@ impl Hub {
             read_models: models.clone(),
             access: Arc::clone(&access),
             directory: Arc::new(ArcSwap::from_pointee(directory())),
-            rules: Arc::new(RuleBook::builtin()),
             key: Arc::clone(&key),
             clock: clock.clone(),
             calendar: clock.clone(),

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
+mod lists;
+
 use bytes::Bytes;
 use prost::Message;
 use simpul_policy::{Action, Ask, ControlError, Decision, Directory, DirectoryError, Word, first_policy};
@@ -87,6 +89,7 @@ impl Realm {
         let provider: Option<AgencyCode> = ask.provider.map(|provider| provider.parse().unwrap());
         self.directory.decide(&Ask {
             agency: &agency,
+            official: ask.official,
             action: ask.action,
             resource: ask.resource,
             field_class: ask.class,
@@ -104,6 +107,7 @@ impl Realm {
 #[derive(Clone, Copy)]
 struct Question<'a> {
     agency: &'a str,
+    official: Option<&'a str>,
     action: Action,
     resource: &'a str,
     class: Option<FieldClass>,
@@ -116,6 +120,7 @@ impl Default for Question<'_> {
     fn default() -> Self {
         Self {
             agency: "kbri-yangon",
+            official: None,
             action: Action::View,
             resource: "case",
             class: Some(FieldClass::Identity),
@@ -144,6 +149,7 @@ fn agreement() -> wire::AgreementConcluded {
         valid_from_us: NOW,
         valid_until_us: NOW + 10 * DAY,
         answers_a_day: 0,
+        jurisdictions: Vec::new(),
     }
 }
 
@@ -186,6 +192,7 @@ fn nothing_is_given_without_an_agreement_and_no_more_than_it_covers() {
             ("kbri-yangon".parse().unwrap(), question.provider.map(|p| p.parse().unwrap()));
         let ask = Ask {
             agency: &agency,
+            official: None,
             action: question.action,
             resource: question.resource,
             field_class: question.class,
@@ -442,6 +449,7 @@ fn embargo(until_us: i64) -> wire::EmbargoOrdered {
         article: "KUHAP 17".into(),
         order_ref: "Sprin/12/X/2026".into(),
         until_us,
+        official: String::new(),
     }
 }
 
@@ -488,7 +496,7 @@ fn an_embargo_is_countersigned_names_its_article_and_ends_by_itself() {
     }
     order(&mut realm, 1, &right).unwrap();
     let holds = |realm: &Realm, agency: &AgencyCode, case_ref: &str, us: i64| {
-        realm.directory.embargo(agency, case_ref, at(us)).map(|embargo| embargo.article.clone())
+        realm.directory.embargo(agency, case_ref, "petugas-7", at(us)).map(|embargo| embargo.article.clone())
     };
     assert_eq!(holds(&realm, &polri, "TPPO-7", NOW).as_deref(), Some("KUHAP 17"));
     assert_eq!(holds(&realm, &polri, "TPPO-7", NOW + 2 * DAY), None, "it ends by itself");
