@@ -68,5 +68,14 @@ pub(crate) fn ask<'a>(
     at: Timestamp,
 ) -> Ask<'a> {
     let (action, resource) = (Action::Submit, event_type.as_str());
-    Ask { agency, official: None, action, resource, field_class: None, purpose: Some(purpose), provider: None, at }
+    Ask {
+        agency,
+        official: None,
+        action,
+        resource,
+        field_class: None,
+        purpose: Some(purpose),
+        provider: None,
+        at,
+    }
 }

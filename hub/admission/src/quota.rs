@@ -62,7 +62,7 @@ impl Submitted {
                     });
                     let Ok(header) = Header::decode(&event.header, "header") else { continue };
                     let ask = ask(agency, &header.event_type, &header.purpose, now);
-                    for agreement in of.filter(|agreement| agreement.covers(&ask).is_ok()) {
+                    for agreement in of.filter(|agreement| directory.covers(agreement, &ask).is_ok()) {
                         *submitted.taken.entry(agreement.reference.clone()).or_default() += 1;
                     }
                 }

@@ -131,7 +131,16 @@ fn an_agency_that_is_declared_again_keeps_its_connectors_and_gets_its_new_kind()
     let replays = |directory: &Directory| {
         let (agency, action) = (&polri().agency, Action::Replay);
         let (field_class, purpose, provider, at) = (None, Some(&purpose), None, Timestamp::from_us(1));
-        directory.decide(&Ask { agency, official: None, action, resource: "log", field_class, purpose, provider, at })
+        directory.decide(&Ask {
+            agency,
+            official: None,
+            action,
+            resource: "log",
+            field_class,
+            purpose,
+            provider,
+            at,
+        })
     };
     assert!(!replays(&fold.directory).allowed);
     fold.agency("polri", "oversight").unwrap();
@@ -153,7 +162,16 @@ fn no_policy_widens_or_locks_out_the_authority() {
             .unwrap();
         let may = |action, resource| {
             let (field_class, purpose, provider, at) = (None, None, None, Timestamp::from_us(1));
-            let ask = Ask { agency: &authority, official: None, action, resource, field_class, purpose, provider, at };
+            let ask = Ask {
+                agency: &authority,
+                official: None,
+                action,
+                resource,
+                field_class,
+                purpose,
+                provider,
+                at,
+            };
             fold.directory.decide(&ask).allowed
         };
         assert!(may(Action::Submit, "simpul.directory.v1.KeyRevoked"));
@@ -169,7 +187,16 @@ fn an_agency_that_nobody_declared_may_nothing() {
     fold.apply("PolicyDeclared", &wire::PolicyDeclared { cedar, version: "1".into() }).unwrap();
     let agency = "polri".parse().unwrap();
     let (action, resource, at) = (Action::Replay, "log", Timestamp::from_us(1));
-    let ask = Ask { agency: &agency, official: None, action, resource, field_class: None, purpose: None, provider: None, at };
+    let ask = Ask {
+        agency: &agency,
+        official: None,
+        action,
+        resource,
+        field_class: None,
+        purpose: None,
+        provider: None,
+        at,
+    };
     assert!(!fold.directory.decide(&ask).allowed);
 }
 

@@ -92,7 +92,8 @@ impl Matrix {
         let agency: AgencyCode = kind.parse().unwrap();
         let purpose: Option<Purpose> = purpose.map(|purpose| purpose.parse().unwrap());
         let (purpose, provider, at) = (purpose.as_ref(), None, Timestamp::from_us(1));
-        let ask = Ask { agency: &agency, official: None, action, resource, field_class, purpose, provider, at };
+        let ask =
+            Ask { agency: &agency, official: None, action, resource, field_class, purpose, provider, at };
         self.0.decide(&ask).allowed
     }
 

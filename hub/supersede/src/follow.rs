@@ -15,8 +15,7 @@ use simpul_types::{Position, background::when_idle};
 use tokio::{sync::watch, task::JoinHandle};
 
 use crate::{
-    Rules,
-    Parts, Said, Word,
+    Parts, Rules, Said, Word,
     answers::{Answer, Answers, Id, Progress, StoreError},
     judge,
     told::{self, Told},

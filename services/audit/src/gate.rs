@@ -213,6 +213,15 @@ impl Visit {
         provider: Option<&'a AgencyCode>,
     ) -> Ask<'a> {
         let (agency, official) = (&self.caller.sender.agency, Some(self.official.as_str()));
-        Ask { agency, official, action, resource, field_class, purpose: self.purpose.as_ref(), provider, at: self.at }
+        Ask {
+            agency,
+            official,
+            action,
+            resource,
+            field_class,
+            purpose: self.purpose.as_ref(),
+            provider,
+            at: self.at,
+        }
     }
 }

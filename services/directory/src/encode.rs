@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use simpul_policy::{
-    AgencyRecord, Agreement, ConnectorRecord, KeyRecord, OfficialRecord, Proposal, PurposeRecord, Rules, Those,
-    UnitRecord,
+    AgencyRecord, Agreement, ConnectorRecord, KeyRecord, OfficialRecord, Proposal, PurposeRecord, Rules,
+    Those, UnitRecord,
 };
 use simpul_proto::v1;
 use simpul_types::{AgencyCode, ConnectorName, KeyId, Purpose, Timestamp};

@@ -185,12 +185,10 @@ pub async fn start_at(config: Config, calendar: Arc<dyn Clock>) -> anyhow::Resul
 
     let producer =
         producer.map(|key| Arc::new(Producer::new(admission.clone(), key, clock.clone(), Arc::new(System))));
-    let own_words = producer
-        .clone()
-        .map(|producer| {
-            let directory = admission.directory();
-            own_words::start(&config, producer, &read_models, access.reader(), directory, calendar.clone())
-        });
+    let own_words = producer.clone().map(|producer| {
+        let directory = admission.directory();
+        own_words::start(&config, producer, &read_models, access.reader(), directory, calendar.clone())
+    });
     let own_words = own_words.transpose()?;
     let turning = epochs.start(epochs::Parts {
         logs: [reader.clone(), access.reader().clone()],

@@ -69,9 +69,7 @@ async fn what_the_directory_lists_binds_at_once() {
     let unit = json!({ "unit": "kbri-yangon/konsuler", "agency": "kbri-yangon", "name": "Bagian Konsuler",
         "jurisdiction": ["MMR"], "valid_from_us": 1 });
     change(&world, "UnitDeclared", &unit);
-    let official = |name: &str| {
-        json!({ "official": name, "agency": "kbri-yangon", "unit": "kbri-yangon/konsuler", "valid_from_us": 1 })
-    };
+    let official = |name: &str| json!({ "official": name, "agency": "kbri-yangon", "unit": "kbri-yangon/konsuler", "valid_from_us": 1 });
     change(&world, "OfficialDeclared", &official("konsul-2"));
     let refused = refusal(&check(&world, "VERIFY_LEGALITY"));
     assert!(refused.contains("no entry in the register of officials lets kbri-yangon"), "{refused}");
@@ -79,8 +77,18 @@ async fn what_the_directory_lists_binds_at_once() {
         "polri",
         "desk",
         &[
-            "directory", "explain", "--agency", "kbri-yangon", "--action", "check_legality", "--resource", "legality",
-            "--purpose", "VERIFY_LEGALITY", "--of-official", "tester",
+            "directory",
+            "explain",
+            "--agency",
+            "kbri-yangon",
+            "--action",
+            "check_legality",
+            "--resource",
+            "legality",
+            "--purpose",
+            "VERIFY_LEGALITY",
+            "--of-official",
+            "tester",
         ],
     );
     assert_eq!(explained["want"], "no entry in the register of officials", "{explained}");

@@ -61,7 +61,11 @@ impl Directory {
         let provider = provider.ok_or(Miss::Jurisdiction(None))?;
         let jurisdiction = self.jurisdiction(provider, ask.at);
         let within = jurisdiction.iter().all(|place| places.iter().any(|agreed| place.lies_in(agreed)));
-        if within && !jurisdiction.is_empty() { Ok(()) } else { Err(Miss::Jurisdiction(Some(provider.clone()))) }
+        if within && !jurisdiction.is_empty() {
+            Ok(())
+        } else {
+            Err(Miss::Jurisdiction(Some(provider.clone())))
+        }
     }
 
     /// What each agreement of the asking agency leaves out of a question that it does not cover.

@@ -137,8 +137,7 @@ impl Directory {
 }
 
 pub(super) fn pseudonym(official: &str) -> Result<(), DirectoryError> {
-    let right =
-        (1..=OFFICIAL_BYTES_MAX).contains(&official.len()) && !official.chars().any(char::is_control);
+    let right = (1..=OFFICIAL_BYTES_MAX).contains(&official.len()) && !official.chars().any(char::is_control);
     let rule = || format!("1 to {OFFICIAL_BYTES_MAX} bytes, no control characters");
     right.then_some(()).ok_or_else(|| field("official", &rule()))
 }

@@ -108,8 +108,7 @@ impl Directory {
             return Err(field("successors", "a unit does not take over from itself"));
         }
         let name = succeeded.unit;
-        let unit =
-            self.units.get_mut(&name).ok_or(DirectoryError::NotDeclared { field: "unit", name })?;
+        let unit = self.units.get_mut(&name).ok_or(DirectoryError::NotDeclared { field: "unit", name })?;
         // Of two ends the earlier one counts.
         if unit.succession.as_ref().is_none_or(|known| at < known.at) {
             unit.succession = Some(Succession { successors, at, decision_no: succeeded.decision_no });
@@ -157,9 +156,9 @@ impl Directory {
 
 fn unit_code(what: &'static str, text: &str) -> Result<String, DirectoryError> {
     let right = (1..=64).contains(&text.len())
-        && text.bytes().all(|byte| {
-            byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'/'
-        });
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'/');
     if right { Ok(text.to_owned()) } else { Err(field(what, "1 to 64 characters of a-z, 0-9, '-' and '/'")) }
 }
 

@@ -133,6 +133,7 @@ fn frame(agency: &str, now: Timestamp) -> directory::AgreementConcluded {
         valid_from_us: now.as_us(),
         valid_until_us: now.as_us() + FRAME_DAYS * 86_400_000_000,
         answers_a_day: 0,
+        jurisdictions: Vec::new(),
     }
 }
 

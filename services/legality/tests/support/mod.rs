@@ -14,7 +14,6 @@ use std::{
 use arc_swap::ArcSwap;
 use prost::{Message, bytes::Bytes};
 use simpul_audit::{AccessLog, EntryFilter, entries};
-use simpul_legality::RuleBook;
 use simpul_legality_service::{Parts, Service};
 use simpul_log::{Appender, Assigned, Config, Draft, Keys, Reader, RecordDraft, Schema};
 use simpul_policy::{Directory, FIRST_MATRIX, Word};
