@@ -14,11 +14,13 @@ use simpul_tlog::{
     checkpoint::{self, Checkpoint},
     leaf_hash, proof,
 };
-use simpul_types::{Header, Leaf, LeafIndex, Position, clock::System};
+use simpul_types::{Header, Leaf, LeafIndex, Position, Statement, StreamName, clock::System, erasure};
 
-use crate::{child, harness, witness::Witness};
+use crate::{child, harness, load, witness::Witness};
 
 const LOCKED_TIME_MAX: Duration = Duration::from_secs(10);
+/// Bytes of a row of the key file.
+const ROW_BYTES: usize = 128;
 /// A submission that no child makes.
 const PROBE: u64 = 4_000_000_000;
 
@@ -26,8 +28,12 @@ const PROBE: u64 = 4_000_000_000;
 pub(crate) fn whole(dir: &Path, witness: &Witness, size: Option<u64>) -> Result<(), String> {
     guarded(|| {
         walk(dir)?;
+        let keys = std::fs::read(dir.join("keys")).unwrap_or_default();
         let (mut appender, reader) = open(dir)?;
         let head = reader.head();
+        dead(&reader, "before a start", &keys, |number| witness.entries.contains_key(&number))?;
+        let keys = std::fs::read(dir.join("keys")).map_err(|error| format!("keys: {error}"))?;
+        dead(&reader, "after a start", &keys, |_| true)?;
         if size.is_some_and(|size| size != head.size.get()) {
             return Err(format!("{} leaves where {size:?} were expected", head.size));
         }
@@ -97,8 +103,8 @@ pub(crate) fn damaged(dir: &Path, witness: &Witness) -> Result<(), String> {
             let Ok(leaf) = reader.leaf(LeafIndex::new(entry.leaf_index)) else { continue };
             let right = leaf.bytes[..] == entry.leaf[..] && leaf.first_position.get() == entry.first_position;
             let opens = leaf.events.iter().enumerate().all(|(event, stored)| {
-                let sent = harness::payload(entry.number, event as u64);
-                reader.open_payload(stored).is_ok_and(|opened| opened.payload[..] == *sent.as_bytes())
+                let sent = load::payload(entry.number, event as u64);
+                reader.open_payload(stored).is_ok_and(|opened| opened.payload == sent)
             });
             let unreadable = leaf.events.iter().any(|stored| reader.open_payload(stored).is_err());
             if !right || !(opens || unreadable) {
@@ -175,9 +181,47 @@ fn signed(note: &str) -> Result<Checkpoint, String> {
     Ok(opened)
 }
 
+/// KEY-1: in these bytes of a key file no key is left that an erasure of the log has ended, of those erasures that are asked about.
+fn dead(reader: &Reader, when: &str, keys: &[u8], asked: impl Fn(u64) -> bool) -> Result<(), String> {
+    for (number, by, stream) in erasures(reader)? {
+        if !asked(number) {
+            continue;
+        }
+        for position in reader.stream(&stream).into_iter().take_while(|position| *position < by) {
+            let event = reader.event(position).map_err(|error| chain("event", &error))?;
+            let at = event.slot as usize * ROW_BYTES;
+            if keys.get(at + 8..at + 14) != Some(&b"ERASED"[..]) {
+                let slot = event.slot;
+                return Err(format!("KEY-1: {when} slot {slot} holds the key that position {by} ended"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Number, position and stream of every erasure in the log.
+fn erasures(reader: &Reader) -> Result<Vec<(u64, Position, StreamName)>, String> {
+    let mut erasures = Vec::new();
+    for position in reader.stream(&erasure::register()) {
+        let leaf = reader.leaf_of(position).map_err(|error| chain("leaf", &error))?;
+        let statement = Leaf::decode(&leaf.bytes).map_err(|error| format!("leaf: {error}"))?.statement;
+        let number = number_of(&statement);
+        let stream = load::erases(number).ok_or_else(|| format!("submission {number} is no erasure"))?;
+        erasures.push((number, position, stream));
+    }
+    Ok(erasures)
+}
+
+fn number_of(statement: &Statement) -> u64 {
+    (statement.first_sequence - 1) / 10
+}
+
 /// Every leaf, event, proof and index entry from the first on; leaf of every submission.
 fn scan(appender: &Appender, reader: &Reader) -> Result<HashMap<u64, u64>, String> {
     let head = reader.head();
+    // The last one counts: what came before it in the stream is gone, under whichever key.
+    let erased: HashMap<StreamName, Position> =
+        erasures(reader)?.into_iter().map(|(_, position, stream)| (stream, position)).collect();
     let (mut numbers, mut next, mut leaves) = (HashMap::new(), 0, 0);
     let mut scan = reader.scan(Position::ZERO);
     while let Some(found) = scan.next_frame().map_err(|error| chain("scan", &error))? {
@@ -192,7 +236,7 @@ fn scan(appender: &Appender, reader: &Reader) -> Result<HashMap<u64, u64>, Strin
                 .map_err(|error| format!("LOG-3: inclusion of leaf {leaves}: {error}"))?;
             let statement =
                 Leaf::decode(&leaf.bytes).map_err(|error| format!("leaf {leaves}: {error}"))?.statement;
-            let number = (statement.first_sequence - 1) / 10;
+            let number = number_of(&statement);
             if appender.find_submission(&statement.submission_id) != Some(leaf.index) {
                 return Err(format!("index: submission {number} is not found at leaf {leaves}"));
             }
@@ -200,7 +244,7 @@ fn scan(appender: &Appender, reader: &Reader) -> Result<HashMap<u64, u64>, Strin
                 return Err(format!("LOG-4: submission {number} is leaf {other} and leaf {leaves}"));
             }
             for (event, stored) in leaf.events.iter().enumerate() {
-                check_event(appender, reader, number, event as u64, stored)?;
+                check_event(appender, reader, number, event as u64, stored, &erased)?;
             }
             (leaves, next) = (leaves + 1, next + leaf.events.len() as u64);
         }
@@ -217,6 +261,7 @@ fn check_event(
     number: u64,
     event: u64,
     stored: &simpul_log::StoredEvent,
+    erased: &HashMap<StreamName, Position>,
 ) -> Result<(), String> {
     let header = Header::decode(&stored.header, "header").map_err(|error| error.to_string())?;
     if header.event_id != harness::event_id(number, event) {
@@ -228,8 +273,15 @@ fn check_event(
     if !reader.stream(&header.stream).contains(&stored.position) {
         return Err(format!("index: stream {} lacks position {}", header.stream.as_str(), stored.position));
     }
+    if erased.get(&header.stream).is_some_and(|by| stored.position < *by) {
+        return match reader.open_payload(stored) {
+            Err(error) if error.erased_by().is_some() => Ok(()),
+            Err(error) => Err(chain("KEY-1: erased, and not said so", &error)),
+            Ok(_) => Err(format!("KEY-1: event {event} of submission {number} is read after its erasure")),
+        };
+    }
     let opened = reader.open_payload(stored).map_err(|error| chain("payload", &error))?;
-    if opened.payload[..] != *harness::payload(number, event).as_bytes() {
+    if opened.payload != load::payload(number, event) {
         return Err(format!("payload of event {event} of submission {number} is not what was sent"));
     }
     Ok(())

@@ -20,7 +20,7 @@ use simpul_log::{
 };
 use simpul_types::clock::System;
 
-use crate::{harness, witness::Acknowledged};
+use crate::{harness, load, witness::Acknowledged};
 
 /// How often the log is opened again after a fault.
 const OPENINGS_MAX: u32 = 3;
@@ -83,11 +83,6 @@ pub(crate) fn config(dir: &std::path::Path) -> Config {
     let mut config = harness::config(dir);
     (config.segment_bytes, config.zero_ahead_bytes) = (24 << 10, 16 << 10);
     config
-}
-
-/// Events of a submission; a function of its number, as all of it is.
-pub(crate) fn events_of(number: u64) -> usize {
-    1 + (number % 4) as usize
 }
 
 fn plan(child: &Child) -> anyhow::Result<Plan> {
@@ -202,7 +197,10 @@ async fn submit(appender: &Mutex<Appender>, reader: &Reader, number: u64) -> Res
         let mut appender = appender.lock().unwrap_or_else(PoisonError::into_inner);
         match appender.find_submission(&harness::submission_id(number)) {
             Some(leaf) => Err(leaf),
-            None => Ok(appender.enqueue(harness::draft(number, events_of(number)))),
+            None => Ok(match load::erases(number) {
+                Some(stream) => appender.enqueue_erasing(load::draft(number), &[stream]),
+                None => appender.enqueue(load::draft(number)),
+            }),
         }
     };
     let receipt = match queued {

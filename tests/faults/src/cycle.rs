@@ -104,6 +104,10 @@ impl Cycle {
             ),
             Bug::SpareWhileRolling => matches!(self, Self::Delay(point) if point.starts_with("roll.")),
             Bug::IgnoreFlushError => matches!(self, Self::Io(Kind::Sync, _, Failure::Io, _)),
+            Bug::LeaveDeadKeys => {
+                matches!(self, Self::PowerCut)
+                    || matches!(self, Self::Crash(point) if point.starts_with("erase."))
+            }
             Bug::NameSegmentFirst => matches!(self, Self::Crash("roll.created") | Self::PowerCut),
             _ => matches!(self, Self::PowerCut),
         }

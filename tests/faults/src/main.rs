@@ -9,6 +9,7 @@ mod check;
 mod child;
 mod cycle;
 mod damage;
+mod load;
 mod power_cut;
 mod random;
 mod report;
@@ -77,13 +78,15 @@ fn say(line: &str) {
 
 /// Seeded bugs that a few cycles catch whatever the timing. The others are for `--long`; `spare-while-rolling`, a race that
 /// cycles seldom meet, is held by a test in `hub/log/tests/faults.rs`.
-const CAUGHT_AT_ONCE: [Bug; 6] = [
+const CAUGHT_AT_ONCE: [Bug; 8] = [
     Bug::AcknowledgeBeforeFlush,
     Bug::IgnoreFlushError,
     Bug::SkipDirectorySync,
     Bug::TruncateOnChecksumError,
     Bug::ReusePosition,
     Bug::AcceptUnmarkedFrame,
+    Bug::SkipErasureFlush,
+    Bug::LeaveDeadKeys,
 ];
 
 fn main() -> anyhow::Result<ExitCode> {

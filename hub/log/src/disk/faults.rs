@@ -66,11 +66,11 @@ pub const POINTS: &[&str] = &[
     "index.thawed",
     "checkpoint.written",
     "checkpoint.renamed",
+    "erase.dead",
+    "erase.overwritten",
+    "erase.flushed",
     "close.drained",
 ];
-
-/// Those that only an erasure passes; the battery's load has none, `hub/log/tests/erasure_faults.rs` goes through them.
-pub const ERASURE_POINTS: &[&str] = &["erase.dead", "erase.overwritten", "erase.flushed"];
 
 /// Those that only the turn of a key epoch passes; `hub/log/tests/epochs.rs` goes through them.
 pub const EPOCH_POINTS: &[&str] = &["rewrap.made", "rewrap.written", "rewrap.flushed"];
@@ -199,6 +199,10 @@ bugs! {
     NameSegmentFirst = "name-segment-first",
     /// The tree file is never flushed.
     SkipTreeFlush = "skip-tree-flush",
+    /// An erasure is acknowledged before its overwritten keys are flushed.
+    SkipErasureFlush = "skip-erasure-flush",
+    /// A start learns which keys are dead, and leaves them in the key file.
+    LeaveDeadKeys = "leave-dead-keys",
 }
 
 impl FromStr for Bug {
@@ -277,7 +281,7 @@ pub fn note(bytes: &[u8]) {
 
 pub(crate) fn point(name: &'static str) {
     debug_assert!(
-        POINTS.contains(&name) || ERASURE_POINTS.contains(&name) || EPOCH_POINTS.contains(&name),
+        POINTS.contains(&name) || EPOCH_POINTS.contains(&name),
         "{name} is not in the list of crash points"
     );
     if !ACTIVE.load(Ordering::Relaxed) {

@@ -78,12 +78,17 @@ pub fn draft(number: u64, events: usize) -> Draft {
 
 /// Says that the keys of these streams are dead.
 pub fn execution(number: u64, streams: &[StreamName]) -> Draft {
+    draft_of(number, erasure::EXECUTED, vec![(erasure::register(), execution_payload(streams).into())])
+}
+
+/// What it says it in.
+pub fn execution_payload(streams: &[StreamName]) -> Vec<u8> {
     let executed = ErasureExecuted {
         request: "0".repeat(32),
         request_digest: "0".repeat(64),
         streams: streams.iter().map(ToString::to_string).collect(),
     };
-    draft_of(number, erasure::EXECUTED, vec![(erasure::register(), executed.encode_to_vec().into())])
+    executed.encode_to_vec()
 }
 
 /// The leaf is a real one, so that recovery can index it; its signature is not looked at here.
