@@ -20,7 +20,7 @@ use crate::{
     check,
     child::Child,
     damage::{self, Damage, SegmentCase, Whole},
-    harness,
+    harness, load,
     power_cut::Replay,
     random::Random,
     witness::{Acknowledged, Witness},
@@ -284,7 +284,9 @@ impl Setting {
                 self.generations(scratch, &children, 3, dice)
             }
             Cycle::Crash(point) => {
-                let nth = 1 + dice.below(self.points.get(*point).copied().unwrap_or(1).min(60));
+                let most =
+                    if point.starts_with("erase.") { load::erasures(plain.count) } else { plain.count };
+                let nth = 1 + dice.below(self.points.get(*point).copied().unwrap_or(1).min(most));
                 let other = *dice.pick::<&str>(faults::POINTS);
                 let first = match *point {
                     "open.index-rebuilt" => crash("index.created", 1),

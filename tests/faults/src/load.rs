@@ -14,6 +14,11 @@ pub(crate) fn erases(number: u64) -> Option<StreamName> {
     (number % ERASURE_EVERY == ERASURE_EVERY - 3).then(|| harness::stream(number, 0))
 }
 
+/// How many of the first submissions are erasures.
+pub(crate) fn erasures(submissions: u64) -> u64 {
+    (0..submissions).filter(|number| erases(*number).is_some()).count() as u64
+}
+
 /// Events of a submission.
 fn events(number: u64) -> usize {
     1 + (number % 4) as usize
