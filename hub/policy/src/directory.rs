@@ -56,6 +56,9 @@ const BUILT_IN: &str = "built-in-directory-authority";
 /// Longest name or reason, bytes.
 const TEXT_BYTES_MAX: usize = 200;
 
+/// Largest client certificate in a directory event, bytes of PEM.
+const CERTIFICATE_BYTES_MAX: usize = 8_192;
+
 /// A directory event, as its leaf has it.
 #[derive(Clone, Copy, Debug)]
 pub struct Word<'a> {
@@ -148,6 +151,7 @@ impl Directory {
         let code: AgencyCode = AUTHORITY_AGENCY.parse().expect("a valid agency code");
         let key = KeyRecord {
             public_key: authority,
+            certificate: None,
             valid_from: Timestamp::from_us(i64::MIN),
             valid_until: None,
             revoked_at: None,
@@ -263,6 +267,14 @@ impl Directory {
             let rule = "after valid_from_us, or 0".into();
             return Err(DirectoryError::Field { field: "valid_until_us", rule });
         }
+        let certificate = registered.certificate_pem.as_str();
+        if certificate.len() > CERTIFICATE_BYTES_MAX
+            || !(certificate.is_empty() || certificate.starts_with("-----BEGIN CERTIFICATE-----"))
+        {
+            let rule = format!("a certificate in PEM of at most {CERTIFICATE_BYTES_MAX} bytes, or nothing");
+            return Err(DirectoryError::Field { field: "certificate_pem", rule });
+        }
+        let certificate = (!certificate.is_empty()).then(|| certificate.into());
         let id = key_id(&public_key);
         let known = self.connectors().any(|connector| connector.keys.contains_key(&id));
         let agency = self.declared(&registered.agency)?;
@@ -275,8 +287,16 @@ impl Directory {
         }
         let registered = Some(position);
         let (revoked_at, revocations) = (None, Vec::new());
-        let key =
-            KeyRecord { public_key, valid_from, valid_until, revoked_at, registered, proposed, revocations };
+        let key = KeyRecord {
+            public_key,
+            certificate,
+            valid_from,
+            valid_until,
+            revoked_at,
+            registered,
+            proposed,
+            revocations,
+        };
         record.keys.insert(id, key);
         Ok(())
     }

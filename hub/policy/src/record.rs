@@ -1,6 +1,6 @@
 //! What the directory holds of those who take part.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use simpul_types::{AgencyCode, ConnectorName, KeyId, Position, Timestamp};
 
@@ -29,6 +29,8 @@ pub struct ConnectorRecord {
 pub struct KeyRecord {
     /// Ed25519.
     pub public_key: [u8; 32],
+    /// The client certificate that was issued with it, PEM.
+    pub certificate: Option<Arc<str>>,
     /// First moment.
     pub valid_from: Timestamp,
     /// First moment at which it no longer counts; `None`: no end.

@@ -55,6 +55,7 @@ impl Fold {
             public_key: Bytes::copy_from_slice(&key),
             valid_from_us: times.0,
             valid_until_us: times.1,
+            certificate_pem: String::new(),
         };
         self.apply("KeyRegistered", &registered)
     }

@@ -15,6 +15,7 @@
 
 mod digest;
 mod dsse;
+pub mod enrolment;
 mod epoch;
 mod key;
 mod master;

@@ -6,7 +6,7 @@
 //! end of the log: 6, the position of the next event
 //! ```
 
-use std::fmt;
+use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
@@ -72,6 +72,20 @@ impl Timestamp {
     /// Microseconds since the epoch.
     pub const fn as_us(self) -> i64 {
         self.0
+    }
+}
+
+/// Not a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a time by RFC 3339, for example 2026-11-22T08:00:00Z")]
+pub struct TimestampError;
+
+impl FromStr for Timestamp {
+    type Err = TimestampError;
+
+    fn from_str(text: &str) -> Result<Self, TimestampError> {
+        let time: jiff::Timestamp = text.parse().map_err(|_| TimestampError)?;
+        Ok(Self(time.as_microsecond()))
     }
 }
 

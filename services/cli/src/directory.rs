@@ -30,6 +30,8 @@ pub enum Command {
     Invite(enrol::Invite),
     /// Take up an invitation: keys and a request are made here; then the grant completes the folder
     Enrol(enrol::Enrol),
+    /// Requests that wait at the hub for the authority
+    Enrolments,
     /// Admit a request: a certificate is issued, its key proposed
     Admit(enrol::Admit),
     /// Try an enrolled connector against the realm `test`
@@ -93,7 +95,8 @@ pub async fn run(
         Command::Init(command) => return made::init(command, json, out),
         Command::List => list(connection, json, out).await?,
         Command::Invite(command) => return enrol::invite(command, connection, json, out).await,
-        Command::Enrol(command) => return enrol::enrol(&command, json, out),
+        Command::Enrol(command) => return enrol::enrol(&command, json, out).await,
+        Command::Enrolments => enrol::enrolments(connection, json, out).await?,
         Command::Admit(command) => return enrol::admit(command, connection, json, out).await,
         Command::Certify(command) => return certify::run(&command, connection, json, out).await,
         Command::Agreements => change::agreements(connection, json, out).await?,

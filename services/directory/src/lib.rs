@@ -4,6 +4,7 @@
 //! Read [`DirectoryEdge`] first, then `question.rs` for how a request becomes a question to the policy.
 
 mod encode;
+mod enrolments;
 mod question;
 
 use std::sync::Arc;
@@ -19,17 +20,25 @@ use simpul_proto::v1::{
 use simpul_types::{Caller, Clock};
 use tonic::{Request, Response, Status};
 
+pub use enrolments::{Enrolments, NotTaken};
+
 /// The service.
 pub struct DirectoryEdge {
     directory: Arc<ArcSwap<Directory>>,
     access: Arc<AccessLog>,
     clock: Arc<dyn Clock>,
+    enrolments: Arc<Enrolments>,
 }
 
 impl DirectoryEdge {
     /// The service on the directory that admission keeps.
-    pub fn new(directory: Arc<ArcSwap<Directory>>, access: Arc<AccessLog>, clock: Arc<dyn Clock>) -> Self {
-        Self { directory, access, clock }
+    pub fn new(
+        directory: Arc<ArcSwap<Directory>>,
+        access: Arc<AccessLog>,
+        clock: Arc<dyn Clock>,
+        enrolments: Arc<Enrolments>,
+    ) -> Self {
+        Self { directory, access, clock, enrolments }
     }
 
     /// The same as a tonic server.
@@ -142,9 +151,53 @@ impl DirectoryService for DirectoryEdge {
         Ok(Response::new(explained))
     }
 
-    async fn enrol(&self, _: Request<v1::EnrolRequest>) -> Result<Response<v1::EnrolResponse>, Status> {
-        Err(Status::unimplemented(
-            "enrolment over the wire is not served yet; `simpul directory invite`, `enrol` and `admit` do it with files",
-        ))
+    async fn enrol(
+        &self,
+        request: Request<v1::EnrolRequest>,
+    ) -> Result<Response<v1::EnrolResponse>, Status> {
+        let (caller, directory) = self.enter(&request)?;
+        let asked = self.enrolments.ask(&request.get_ref().request);
+        let answer = match &asked {
+            Ok(answer) => answer.state.clone(),
+            Err(_) => "REFUSED".into(),
+        };
+        self.record(AccessDraft {
+            caller: Some(caller),
+            action: "directory.enrol",
+            answer,
+            directory_position: directory.position(),
+            ..AccessDraft::default()
+        })
+        .await?;
+        asked.map(Response::new).map_err(|refused| {
+            let text = refused.to_string();
+            match refused {
+                NotTaken::Used => Status::already_exists(text),
+                NotTaken::Full => Status::resource_exhausted(text),
+                NotTaken::Request(_) | NotTaken::NotInvited | NotTaken::Expired(_) => {
+                    Status::invalid_argument(text)
+                }
+            }
+        })
+    }
+
+    async fn list_enrolments(
+        &self,
+        request: Request<v1::ListEnrolmentsRequest>,
+    ) -> Result<Response<v1::ListEnrolmentsResponse>, Status> {
+        let (caller, directory) = self.enter(&request)?;
+        let authority = caller.sender.agency.as_str() == AUTHORITY_AGENCY;
+        self.record(AccessDraft {
+            caller: Some(caller),
+            action: "directory.enrolments",
+            answer: if authority { "LISTED" } else { "DENIED" }.into(),
+            directory_position: directory.position(),
+            ..AccessDraft::default()
+        })
+        .await?;
+        if !authority {
+            return Err(Status::permission_denied("enrolments are for the directory authority alone"));
+        }
+        Ok(Response::new(v1::ListEnrolmentsResponse { enrolments: self.enrolments.list() }))
     }
 }

@@ -14,6 +14,7 @@ use anyhow::Context;
 use prost::Message;
 use simpul_admission::{Admission, fold_directory};
 use simpul_audit::{AccessLog, Gatherer, Publishing, published, verify::leave_verifier_keys};
+use simpul_directory_service::Enrolments;
 use simpul_log::{Reader, Schema};
 use simpul_projection::{ReadModels, StateKeys};
 use simpul_proto::v1;
@@ -210,12 +211,18 @@ pub async fn start_at(config: Config, calendar: Arc<dyn Clock>) -> anyhow::Resul
         stopping.clone(),
         cut.clone(),
     );
+    let enrolments = Arc::new(Enrolments::new(admission.directory(), clock.clone()));
     let tiles_metrics = tiles::Metrics::default();
     let serving_tiles = tiles::serve(
         tiles_listener,
         tiles_tls,
         config.listen.tiles_connections_max,
-        Tiles::new(reader.clone(), checkpoints[0].published().clone(), tiles_metrics.clone()),
+        Tiles::new(
+            reader.clone(),
+            checkpoints[0].published().clone(),
+            Arc::clone(&enrolments),
+            tiles_metrics.clone(),
+        ),
         stopping.clone(),
     );
     let backends = Backends {
@@ -228,6 +235,7 @@ pub async fn start_at(config: Config, calendar: Arc<dyn Clock>) -> anyhow::Resul
         clock,
         calendar,
         published: checkpoints[0].published().clone(),
+        enrolments,
     };
     let serving = services::serve(backends, &metrics, connections, rates.clone(), stopping.clone()).await?;
     metrics.register(|registry| {

@@ -5,6 +5,7 @@ use std::{io, sync::Arc, time::Duration};
 use anyhow::Context;
 use simpul_admission::Admission;
 use simpul_audit::{AccessLog, Published};
+use simpul_directory_service::{DirectoryEdge, Enrolments};
 use simpul_log::Reader;
 use simpul_projection::ReadModels;
 use simpul_proto::v1::legality_service_server::LegalityServiceServer;
@@ -65,6 +66,7 @@ pub(crate) struct Backends {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) calendar: Arc<dyn Clock>,
     pub(crate) published: Published,
+    pub(crate) enrolments: Arc<Enrolments>,
 }
 
 /// Services that are being served.
@@ -89,7 +91,7 @@ pub(crate) async fn serve(
     rates: Rates,
     stopping: CancellationToken,
 ) -> anyhow::Result<Serving> {
-    let Backends { admission, access, reader, read_models, outbox, verdict, clock, calendar, published } =
+    let Backends { admission, access, reader, read_models, outbox, verdict, clock, calendar, published, enrolments } =
         backends;
     let directory = admission.directory();
     let records = Arc::new(RecordsOf::new(read_models.clone(), outbox.clone()));
@@ -115,7 +117,7 @@ pub(crate) async fn serve(
     let edge = simpul_audit_service::AuditEdge::new(reader, access.clone(), directory.clone(), clock.clone());
     let edge = edge.with_published(published).with_records(records, verdict);
     let (status, audit) = (edge.clone().into_hub_server(), edge.into_server());
-    let directory = simpul_directory_service::DirectoryEdge::new(directory, access, clock).into_server();
+    let directory = DirectoryEdge::new(directory, access, clock, enrolments).into_server();
     let legality = LegalityServiceServer::new(legality);
 
     let (reporter, health) = tonic_health::server::health_reporter();

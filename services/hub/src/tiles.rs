@@ -1,15 +1,17 @@
-//! Tiles over HTTPS, for anyone: `/checkpoint`, `/vkey`, `/tile/L/N`, `/tile/entries/N` (c2sp.org/tlog-tiles).
+//! Tiles over HTTPS, for anyone: `/checkpoint`, `/vkey`, `/tile/L/N`, `/tile/entries/N` (c2sp.org/tlog-tiles); and `POST /enrol` for connectors
+//! that were invited and have no certificate yet.
 //!
 //! No client certificate and no account, so nothing here depends on who asks, and whoever asks is kept within bounds: GET
-//! and HEAD, a time for the handshake and the headers, a life span and a number of connections, a few reads of the log at
+//! and HEAD but for that one, a time for the handshake and the headers, a life span and a number of connections, a few reads of the log at
 //! once. What is answered stands under the published checkpoint, which is all that strangers are shown.
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http_body_util::Full;
+use http_body_util::{BodyExt, Full, Limited};
 use hyper::{
     Method, Request, Response, StatusCode,
+    body::Incoming,
     header::{
         ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS,
     },
@@ -18,11 +20,14 @@ use hyper::{
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
 use prometheus_client::{metrics::counter::Counter, registry::Registry};
+use serde_json::json;
 use simpul_audit::{
     Published,
     tiles::{TileError, read_tile},
 };
+use simpul_directory_service::{Enrolments, NotTaken};
 use simpul_log::Reader;
+use simpul_signing::enrolment::REQUEST_BYTES_MAX;
 use simpul_tlog::tile::Tile;
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -37,6 +42,8 @@ use tokio_util::sync::CancellationToken;
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a client may take from one request to the end of the next one's headers; also ends idle connections.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long a client may take to send a request to enrol.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a connection lives; whoever takes an answer more slowly than this asks again.
 const CONNECTION_LIFE: Duration = Duration::from_secs(300);
 /// How long open answers may take once the hub stops.
@@ -58,6 +65,7 @@ const FOR_A_SECOND: &str = "public, max-age=1";
 const NEVER: &str = "no-store";
 
 const BINARY: &str = "application/octet-stream";
+const JSON: &str = "application/json";
 const TEXT: &str = "text/plain; charset=utf-8";
 
 /// What is counted.
@@ -67,6 +75,8 @@ pub(crate) struct Metrics {
     missing: Counter,
     failed: Counter,
     connections: Counter,
+    enrolling: Counter,
+    not_enrolled: Counter,
 }
 
 impl Metrics {
@@ -76,6 +86,8 @@ impl Metrics {
         registry.register("missing", "Requests for what does not exist", self.missing.clone());
         registry.register("failed", "Requests that the log could not answer", self.failed.clone());
         registry.register("connections", "Connections accepted", self.connections.clone());
+        registry.register("enrolling", "Requests to enrol that wait or were admitted", self.enrolling.clone());
+        registry.register("not_enrolled", "Requests to enrol that were refused", self.not_enrolled.clone());
     }
 }
 
@@ -83,15 +95,21 @@ impl Metrics {
 pub(crate) struct Tiles {
     reader: Reader,
     published: Published,
+    enrolments: Arc<Enrolments>,
     vkey: Bytes,
     reads: Semaphore,
     metrics: Metrics,
 }
 
 impl Tiles {
-    pub(crate) fn new(reader: Reader, published: Published, metrics: Metrics) -> Self {
+    pub(crate) fn new(
+        reader: Reader,
+        published: Published,
+        enrolments: Arc<Enrolments>,
+        metrics: Metrics,
+    ) -> Self {
         let vkey = format!("{}\n", reader.verifier()).into();
-        Self { reader, published, vkey, reads: Semaphore::new(READS_MAX), metrics }
+        Self { reader, published, enrolments, vkey, reads: Semaphore::new(READS_MAX), metrics }
     }
 
     async fn answer(self: Arc<Self>, method: &Method, path: &str) -> Response<Full<Bytes>> {
@@ -116,6 +134,32 @@ impl Tiles {
         };
         self.metrics.served.inc();
         found
+    }
+
+    /// What `DirectoryService.Enrol` answers, as JSON.
+    async fn enrol(&self, body: Incoming) -> Response<Full<Bytes>> {
+        let body = timeout(BODY_TIMEOUT, Limited::new(body, REQUEST_BYTES_MAX).collect()).await;
+        let Ok(Ok(body)) = body else {
+            let line = format!("a request of at most {REQUEST_BYTES_MAX} bytes, in {} s", BODY_TIMEOUT.as_secs());
+            return text(StatusCode::BAD_REQUEST, &line);
+        };
+        match self.enrolments.ask(&body.to_bytes()) {
+            Ok(answer) => {
+                self.metrics.enrolling.inc();
+                let json = json!({ "state": answer.state, "certificate_pem": answer.certificate_pem });
+                found(json.to_string().into(), JSON, NEVER)
+            }
+            Err(refused) => {
+                self.metrics.not_enrolled.inc();
+                let status = match refused {
+                    NotTaken::Used => StatusCode::CONFLICT,
+                    NotTaken::Full => StatusCode::SERVICE_UNAVAILABLE,
+                    NotTaken::Request(_) => StatusCode::BAD_REQUEST,
+                    NotTaken::NotInvited | NotTaken::Expired(_) => StatusCode::FORBIDDEN,
+                };
+                text(status, &refused.to_string())
+            }
+        }
     }
 
     async fn tile(self: Arc<Self>, tile: Tile) -> Response<Full<Bytes>> {
@@ -217,9 +261,14 @@ async fn connection(
         tracing::debug!("a connection for tiles failed its handshake");
         return;
     };
-    let service = service_fn(move |request: Request<hyper::body::Incoming>| {
+    let service = service_fn(move |request: Request<Incoming>| {
         let tiles = tiles.clone();
-        async move { Ok::<_, Infallible>(tiles.answer(request.method(), request.uri().path()).await) }
+        async move {
+            Ok::<_, Infallible>(match (request.method(), request.uri().path()) {
+                (&Method::POST, "/enrol") => tiles.enrol(request.into_body()).await,
+                (method, path) => tiles.answer(method, path).await,
+            })
+        }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

@@ -3,11 +3,16 @@
 use std::{
     fs,
     path::Path,
-    process::{Command, Output},
+    process::{Child, Command, Output, Stdio},
+    thread,
+    time::{Duration, Instant},
 };
 
 use serde_json::Value;
-use simpul_tests::{World, process::binary};
+use simpul_tests::{
+    World,
+    process::{binary, free_port},
+};
 
 /// An event that a registry sends, as `simpul submit` takes it.
 const SAMPLE: &str = r#"{"type": "simpul.registry.v1.LicenceRecorded", "stream_key": "sisko-licence/UJI/1", "purpose": "PLACEMENT", "legal_basis": "UU 18/2017", "occurred_at": "2026-02-11T08:00:00Z", "expected": "any", "payload": {"licence_no": "UJI/1", "kind": "SIP3MI", "holder": "PT Uji Rekaan", "valid_from": "2024-01-01", "valid_until": "2029-01-01"}}"#;
@@ -173,4 +178,87 @@ fn a_connector_is_invited_enrolled_admitted_by_two_keys_and_certified() {
     // At work, like any other.
     done(&simpul(&["--client", &client, "submit", &sample]));
     hub.stop();
+}
+
+#[test]
+fn over_the_wire_the_hub_holds_a_request_until_two_keys_have_admitted_it() {
+    let world = World::new();
+    // The same after a restart.
+    let port = free_port();
+    world.configure(|text| text.replace("tiles = \"127.0.0.1:0\"", &format!("tiles = \"127.0.0.1:{port}\"")));
+    let hub = world.hub();
+    let file = |name: &str| world.path().join(name).to_str().unwrap().to_owned();
+    let url = format!("https://localhost:{port}");
+    let (ca, ca_key) = (world.realm.dir.join("ca.pem"), world.realm.dir.join("ca.key"));
+    let (ca, ca_key) = (ca.to_str().unwrap(), ca_key.to_str().unwrap());
+    let invited = |out: &str, hours: &str| {
+        let who = ["invite", "--agency", "kp2mi", "--connector", "desk", "--hours", hours, "--url", &url];
+        done(&world.authority("first", &[&who[..], &["--out", out, "--reason", "a second machine"]].concat()));
+    };
+    let (invite, folder) = (file("invite.json"), file("enrolled"));
+    invited(&invite, "1");
+    let enrol = |invite: &str, folder: &str| {
+        let arguments = ["directory", "enrol", "--invite", invite, "--out", folder, "--wait"];
+        Command::new(binary("simpul")).args(arguments).stderr(Stdio::null()).spawn().unwrap()
+    };
+    let mut waiting = enrol(&invite, &folder);
+    let listed = |which: &str| -> Value {
+        serde_json::from_str(done(&world.authority(which, &["enrolments"])).trim()).unwrap()
+    };
+    let start = Instant::now();
+    let found = loop {
+        let found = listed("first")["enrolments"][0].clone();
+        if found["invite"].is_string() {
+            break found;
+        }
+        assert!(start.elapsed() < Duration::from_secs(30), "the request does not come");
+        thread::sleep(Duration::from_millis(100));
+    };
+    assert_eq!((found["agency"].as_str(), found["connector"].as_str()), (Some("kp2mi"), Some("desk")));
+    assert_eq!(listed("second")["enrolments"].as_array().unwrap().len(), 1);
+    let other = refused(&world.cli("kp2mi", "desk", &["directory", "enrolments"]));
+    assert!(other.contains("authority alone"), "{other}");
+
+    // Another request with the same invitation, one that the agency invited itself to, one that is over, what is no request.
+    let again = done_or_not(enrol(&invite, &file("another")));
+    assert!(!again, "the first who came is who the authority sees");
+    invited(&file("late.json"), "0");
+    assert!(!done_or_not(enrol(&file("late.json"), &file("late"))));
+    let mut own: Value = serde_json::from_slice(&fs::read(&invite).unwrap()).unwrap();
+    let payload = data_encoding::BASE64.decode(own["payload"].as_str().unwrap().as_bytes()).unwrap();
+    let payload = String::from_utf8(payload).unwrap().replacen("kp2mi", "polri", 1);
+    own["payload"] = data_encoding::BASE64.encode(payload.as_bytes()).into();
+    fs::write(file("own.json"), own.to_string()).unwrap();
+    assert!(!done_or_not(enrol(&file("own.json"), &file("own"))));
+    assert_eq!(listed("first")["enrolments"].as_array().unwrap().len(), 1);
+
+    let id = found["invite"].as_str().unwrap();
+    let admitting = ["admit", "--invite", id, "--ca", ca, "--ca-key", ca_key, "--reason", "a second machine"];
+    let key = proposal(&world.authority("first", &admitting));
+    assert!(waiting.try_wait().unwrap().is_none(), "one key alone admits nobody");
+    // The hub may be down meanwhile, and forgets what waits; who waits asks again.
+    hub.stop();
+    let hub = world.hub();
+    done(&world.authority("second", &["approve", &key]));
+    assert!(done_or_not(waiting));
+    assert_eq!(listed("first")["enrolments"].as_array().map_or(0, Vec::len), 0, "it waits no more");
+    let client = format!("{folder}/client.toml");
+    let sample = file("sample.jsonl");
+    fs::write(&sample, SAMPLE).unwrap();
+    done(&simpul(&["--client", &client, "submit", &sample]));
+    hub.stop();
+}
+
+fn done_or_not(mut child: Child) -> bool {
+    let start = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status.success();
+        }
+        if start.elapsed() > Duration::from_secs(60) {
+            child.kill().unwrap();
+            panic!("it neither ends nor is admitted");
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
 }

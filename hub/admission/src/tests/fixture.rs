@@ -180,6 +180,7 @@ pub(super) fn register(connector: &Connector) -> (&'static str, Vec<u8>) {
         public_key: connector.key.public_key().to_vec().into(),
         valid_from_us: NOW_US - 1,
         valid_until_us: 0,
+        certificate_pem: String::new(),
     };
     ("KeyRegistered", registered.encode_to_vec())
 }

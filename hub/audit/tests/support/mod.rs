@@ -78,6 +78,7 @@ pub fn register(sender: &Sender, key: &SigningKey) -> Fact {
         public_key: Bytes::copy_from_slice(&key.public_key()),
         valid_from_us: 0,
         valid_until_us: 0,
+        certificate_pem: String::new(),
     };
     Fact::new("simpul.directory.v1.KeyRegistered", "directory/keys", payload.encode_to_vec())
 }

@@ -54,6 +54,7 @@ impl Realm {
             public_key: Bytes::copy_from_slice(&SECOND),
             valid_from_us: 1,
             valid_until_us: 0,
+            certificate_pem: String::new(),
         };
         realm.say("KeyRegistered", &registered).unwrap();
         realm.say("DualControlBegun", &wire::DualControlBegun { reason: "set up".into() }).unwrap();
@@ -424,6 +425,7 @@ fn dual_control_needs_two_keys_and_keeps_them() {
         public_key: Bytes::from_static(&[3; 32]),
         valid_from_us: 1,
         valid_until_us: 0,
+        certificate_pem: String::new(),
     };
     let change = proposed("p3", "KeyRegistered", &third, NOW + DAY);
     realm.say("ChangeProposed", &change).unwrap();

@@ -94,6 +94,7 @@ fn the_directory_shows_current_rows() {
         public_key: vec![5; 32].into(),
         valid_from_us: 1,
         valid_until_us: 0,
+        certificate_pem: String::new(),
     };
     let digest = simpul_signing::sha256(&[&[5; 32]]);
     let key_id = data_encoding::HEXLOWER.encode(&digest[..8]);

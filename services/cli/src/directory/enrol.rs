@@ -1,10 +1,12 @@
-//! Enrolment of a connector, in three files that people hand to each other; no secret is in any of them.
+//! Enrolment of a connector: an invitation, a request, a grant; no secret is in any of them. Over the wire the hub holds the request until the
+//! authority has seen it; as files people hand them to each other.
 //!
 //! ```text
-//! authority   simpul directory invite   ─▶ invite.json    what to become, until when, where the hub is; signed by the authority
-//! agency      simpul directory enrol    ─▶ DIR/ with its keys, which never leave, and DIR/request.json
-//! authority   simpul directory admit    ─▶ grant.json     the certificate; the key is proposed, the other officer approves it
-//! agency      simpul directory enrol --grant ─▶ DIR/ is complete; simpul directory certify tries it against the realm `test`
+//! authority   simpul directory invite --url URL  ─▶ invite.json    what to become, until when, where the hub is; signed by the authority
+//! agency      simpul directory enrol --wait      ─▶ DIR/ with its keys, which never leave; the request goes to the hub, which is asked until …
+//! authority   simpul directory enrolments, admit --invite ID       the certificate is issued and proposed with the key; the other officer approves
+//!                                                ─▶ DIR/ is complete; simpul directory certify tries it against the realm `test`
+//! as files:   invite ─▶ enrol ─▶ DIR/request.json ─▶ admit FILE ─▶ grant.json ─▶ enrol --grant
 //! ```
 //!
 //! An invitation is used once: the proposal of its key has its reference, and a reference is used once.
@@ -14,11 +16,12 @@ use std::{
     io::Write,
     path::{Path, PathBuf},
     process::ExitCode,
+    time::Duration,
 };
 
 use anyhow::{Context, bail, ensure};
 use clap::Args;
-use data_encoding::{BASE64, HEXLOWER};
+use data_encoding::HEXLOWER;
 use prost::Message;
 use rcgen::{CertificateParams, CertificateSigningRequestParams, Issuer, KeyPair};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -29,18 +32,28 @@ use simpul_proto::{
     directory as wire,
     v1::{self, directory_service_client::DirectoryServiceClient},
 };
-use simpul_signing::{SigningKey, VerifyingKey, sha256};
+use simpul_signing::{
+    SigningKey, VerifyingKey,
+    enrolment::{Application, EnrolmentRequest, INVITE_TYPE, Invitation, REQUEST_TYPE, SignedText},
+};
 use simpul_types::{Clock, IdSource, Sender, Timestamp, clock::System};
+use simpul_witness::http::{self, Method, StatusCode, Target};
+use tokio::time::{sleep, timeout};
 
 use super::change::{self, ProposalArgs};
 use crate::{
     connection::ConnectionArgs,
-    output::{answer, json_line, remark},
+    output::{answer, json_line, remark, table, time},
+    wire_json,
 };
 
-const INVITE_TYPE: &str = "application/vnd.simpul.invite.v1+json";
-const REQUEST_TYPE: &str = "application/vnd.simpul.enrolment.v1+json";
 const US_AN_HOUR: i64 = 3_600_000_000;
+/// How often the hub is asked; people admit within minutes.
+const ASK_EVERY: Duration = Duration::from_secs(2);
+/// How long it may take to answer.
+const ANSWER_TIME: Duration = Duration::from_secs(30);
+/// A certificate, or a sentence.
+const ANSWER_BYTES_MAX: usize = 16_384;
 
 #[derive(Args)]
 pub struct Invite {
@@ -56,6 +69,10 @@ pub struct Invite {
     #[arg(long, default_value_t = 48)]
     hours: u32,
 
+    /// HTTPS address of the hub that takes the request, for example https://hub.example:7444; without it files are handed over
+    #[arg(long)]
+    url: Option<String>,
+
     /// File to write
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
@@ -67,12 +84,16 @@ pub struct Invite {
 #[derive(Args)]
 pub struct Enrol {
     /// Invitation of the directory authority: makes the keys, and the request to send back
-    #[arg(long, value_name = "FILE", required_unless_present = "grant", conflicts_with = "grant")]
+    #[arg(long, value_name = "FILE", required_unless_present_any = ["grant", "wait"], conflicts_with = "grant")]
     invite: Option<PathBuf>,
 
     /// What the authority sent back: completes the folder
     #[arg(long, value_name = "FILE")]
     grant: Option<PathBuf>,
+
+    /// Send the request to the hub that the invitation names, and wait until it is admitted; with an invitation, or again with the folder alone
+    #[arg(long, conflicts_with = "grant")]
+    wait: bool,
 
     /// Folder of the connector
     #[arg(long, value_name = "DIR")]
@@ -82,7 +103,12 @@ pub struct Enrol {
 #[derive(Args)]
 pub struct Admit {
     /// The agency's request
-    request: PathBuf,
+    #[arg(required_unless_present = "invite", conflicts_with = "invite")]
+    request: Option<PathBuf>,
+
+    /// Instead of the file: the invitation whose request waits at the hub, as `simpul directory enrolments` has it
+    #[arg(long, value_name = "ID")]
+    invite: Option<String>,
 
     /// Certificate of the certificate authority, PEM
     #[arg(long, value_name = "FILE")]
@@ -92,50 +118,12 @@ pub struct Admit {
     #[arg(long, value_name = "FILE")]
     ca_key: PathBuf,
 
-    /// File to write: what the agency gets
-    #[arg(long, value_name = "FILE")]
-    out: PathBuf,
+    /// File to write: what the agency gets that does not ask the hub for it
+    #[arg(long, value_name = "FILE", required_unless_present = "invite")]
+    out: Option<PathBuf>,
 
     #[command(flatten)]
     proposal: ProposalArgs,
-}
-
-/// A signed text, as a JSON file.
-#[derive(Serialize, Deserialize)]
-struct Signed {
-    payload_type: String,
-    /// Base64.
-    payload: String,
-    key_id: String,
-    /// Base64; Ed25519 over the DSSE pre-authentication encoding.
-    signature: String,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Invitation {
-    /// Reference, used once.
-    invite: String,
-    agency: String,
-    connector: String,
-    expires_at: String,
-    endpoint: String,
-    server_name: String,
-    ca_pem: String,
-    log_verifier: Option<String>,
-    access_verifier: Option<String>,
-    verdict_key: Option<String>,
-    nats: Option<String>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Application {
-    invitation: Signed,
-    /// Ed25519, hex; it signs this.
-    public_key: String,
-    /// Certificate signing request, PEM.
-    csr_pem: String,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -145,42 +133,6 @@ struct Grant {
     agency: String,
     connector: String,
     certificate_pem: String,
-}
-
-impl Signed {
-    fn new(payload_type: &str, payload: &impl Serialize, key: &SigningKey) -> anyhow::Result<Self> {
-        let payload = serde_json::to_vec(payload)?;
-        Ok(Self {
-            payload_type: payload_type.into(),
-            signature: BASE64.encode(&key.sign_dsse(payload_type, &payload)),
-            key_id: key.key_id().to_string(),
-            payload: BASE64.encode(&payload),
-        })
-    }
-
-    /// What it says; who signed it is not looked at.
-    fn read<T: DeserializeOwned>(&self, payload_type: &str) -> anyhow::Result<T> {
-        ensure!(self.payload_type == payload_type, "payload_type is not {payload_type}");
-        Ok(serde_json::from_slice(&self.bytes()?)?)
-    }
-
-    fn bytes(&self) -> anyhow::Result<Vec<u8>> {
-        BASE64.decode(self.payload.as_bytes()).context("payload is not Base64")
-    }
-
-    fn is_by(&self, key: &VerifyingKey) -> bool {
-        let (Ok(payload), Ok(signature)) = (self.bytes(), BASE64.decode(self.signature.as_bytes())) else {
-            return false;
-        };
-        key.verify_dsse(&self.payload_type, &payload, &signature).is_ok()
-    }
-
-    /// What people read to each other over the telephone.
-    fn fingerprint(&self) -> String {
-        let digest = sha256(&[self.payload.as_bytes()]);
-        let hex = HEXLOWER.encode(&digest[..8]);
-        hex.as_bytes().chunks(4).map(String::from_utf8_lossy).collect::<Vec<_>>().join(" ")
-    }
 }
 
 pub async fn invite(
@@ -218,10 +170,11 @@ pub async fn invite(
         access_verifier: file.access_verifier.clone(),
         verdict_key: file.verdict_key.clone(),
         nats: file.nats.clone(),
+        enrol_url: command.url.clone(),
     };
     let key = SigningKey::from_text(read(&file.hub.signing_key)?.trim())
         .map_err(|error| anyhow::anyhow!("{}: {error}", file.hub.signing_key.display()))?;
-    let signed = Signed::new(INVITE_TYPE, &invitation, &key)?;
+    let signed = SignedText::new(INVITE_TYPE, &invitation, &key);
     if !declared {
         let payload = wire::ConnectorDeclared {
             agency: sender.agency.to_string(),
@@ -251,29 +204,94 @@ pub async fn invite(
     Ok(ExitCode::SUCCESS)
 }
 
-pub fn enrol(command: &Enrol, json: bool, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
+pub async fn enrol(command: &Enrol, json: bool, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
     match (&command.invite, &command.grant) {
-        (Some(invite), _) => apply(invite, &command.out, json, out)?,
-        (None, Some(grant)) => complete(grant, &command.out, json, out)?,
-        (None, None) => bail!("give --invite or --grant"),
+        (None, Some(grant)) => complete(&load::<Grant>(grant)?, &command.out, json, out)?,
+        (Some(invite), _) => apply(invite, &command.out, json && !command.wait, out)?,
+        (None, None) => {}
+    }
+    if command.wait {
+        wait(&command.out, json, out).await?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
+/// Brings the request before the authority, and asks until it is admitted.
+async fn wait(folder: &Path, json: bool, out: &mut dyn Write) -> anyhow::Result<()> {
+    let path = folder.join("request.json");
+    let file = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+    let request = EnrolmentRequest::read(file.as_bytes()).with_context(|| path.display().to_string())?;
+    let url = request.invitation.enrol_url.as_deref();
+    let url = url.context("the invitation names no address of the hub: send request.json to the authority")?;
+    let target = Target::new(url, Some(request.invitation.ca_pem.as_bytes()))?;
+    let (mut hub, mut told) = (http::Connection::new(target), false);
+    loop {
+        let asked = hub.exchange(Method::POST, "/enrol", &file, ANSWER_BYTES_MAX);
+        let answer = match timeout(ANSWER_TIME, asked).await {
+            Ok(Ok(answer)) => answer,
+            // The hub may be away for a while, and nothing is lost by it.
+            Ok(Err(error)) if told => {
+                remark(format_args!("{error}; asking again"));
+                sleep(ASK_EVERY).await;
+                continue;
+            }
+            Ok(Err(error)) => return Err(error.into()),
+            Err(_) => bail!("no answer within {} s", ANSWER_TIME.as_secs()),
+        };
+        let text = String::from_utf8_lossy(&answer.body);
+        match answer.status {
+            StatusCode::OK => {}
+            StatusCode::SERVICE_UNAVAILABLE => {
+                sleep(ASK_EVERY).await;
+                continue;
+            }
+            _ => bail!("the hub refuses the request: {}", text.trim()),
+        }
+        let answer: Answer = serde_json::from_str(&text).context("the hub's answer")?;
+        if answer.state == "ADMITTED" {
+            ensure!(!answer.certificate_pem.is_empty(), "admitted; the authority hands over the certificate as a file");
+            let Invitation { invite, agency, connector, .. } = request.invitation;
+            let grant = Grant { invite, agency, connector, certificate_pem: answer.certificate_pem };
+            return complete(&grant, folder, json, out);
+        }
+        if !told {
+            told = true;
+            remark(format_args!("waiting for the authority, fingerprint {}", request.fingerprint));
+        }
+        sleep(ASK_EVERY).await;
+    }
+}
+
+/// What waits at the hub.
+pub async fn enrolments(connection: &ConnectionArgs, json: bool, out: &mut dyn Write) -> anyhow::Result<()> {
+    let listed = waiting(connection).await?;
+    if json {
+        return json_line(out, &wire_json::of("ListEnrolmentsResponse", &listed)?);
+    }
+    let row = |one: &v1::Enrolment| {
+        [one.invite.clone(), format!("{}/{}", one.agency, one.connector), one.fingerprint.clone(), time(one.since_us)]
+    };
+    let rows: Vec<_> = listed.enrolments.iter().map(row).collect();
+    table(out, ["invite", "connector", "fingerprint", "since"], &rows)?;
+    Ok(())
+}
+
+async fn waiting(connection: &ConnectionArgs) -> anyhow::Result<v1::ListEnrolmentsResponse> {
+    let mut client = DirectoryServiceClient::new(connection.connect().await?.channel);
+    answer(client.list_enrolments(v1::ListEnrolmentsRequest {}).await)
+}
+
 /// Makes the keys, and the request.
 fn apply(invite: &Path, folder: &Path, json: bool, out: &mut dyn Write) -> anyhow::Result<()> {
-    let invitation: Signed = load(invite)?;
+    let invitation: SignedText = load(invite)?;
     let invited: Invitation = invitation.read(INVITE_TYPE).with_context(|| invite.display().to_string())?;
-    let sender = Sender {
-        agency: invited.agency.parse().context("the invitation's agency")?,
-        connector: invited.connector.parse().context("the invitation's connector")?,
-    };
+    let sender = invited.sender()?;
     fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
     let (tls, signing) = (KeyPair::generate()?, SigningKey::generate());
     let csr = CertificateParams::default().serialize_request(&tls)?;
     let application =
         Application { public_key: HEXLOWER.encode(&signing.public_key()), csr_pem: csr.pem()?, invitation };
-    let request = Signed::new(REQUEST_TYPE, &application, &signing)?;
+    let request = SignedText::new(REQUEST_TYPE, &application, &signing);
     write(&folder.join("tls.key"), tls.serialize_pem().as_bytes(), 0o600)?;
     write(&folder.join("signing.key"), format!("{}\n", *signing.to_text()).as_bytes(), 0o600)?;
     write(&folder.join("ca.pem"), invited.ca_pem.as_bytes(), 0o644)?;
@@ -291,12 +309,11 @@ fn apply(invite: &Path, folder: &Path, json: bool, out: &mut dyn Write) -> anyho
 }
 
 /// Puts the certificate beside the keys that it is for.
-fn complete(grant: &Path, folder: &Path, json: bool, out: &mut dyn Write) -> anyhow::Result<()> {
-    let granted: Grant = load(grant)?;
-    let request: Signed = load(&folder.join("request.json"))?;
+fn complete(granted: &Grant, folder: &Path, json: bool, out: &mut dyn Write) -> anyhow::Result<()> {
+    let request: SignedText = load(&folder.join("request.json"))?;
     let application: Application = request.read(REQUEST_TYPE)?;
     let invited: Invitation = application.invitation.read(INVITE_TYPE)?;
-    ensure!(granted.invite == invited.invite, "{} answers another request", grant.display());
+    ensure!(granted.invite == invited.invite, "the grant answers another request");
     write(&folder.join("tls.pem"), granted.certificate_pem.as_bytes(), 0o644)?;
     let client = folder.join("client.toml");
     if json {
@@ -313,23 +330,22 @@ pub async fn admit(
     json: bool,
     out: &mut dyn Write,
 ) -> anyhow::Result<ExitCode> {
-    let request: Signed = load(&command.request)?;
-    let application: Application =
-        request.read(REQUEST_TYPE).with_context(|| command.request.display().to_string())?;
-    let public_key = VerifyingKey::from_hex(&application.public_key).ok().context("public_key: not a key")?;
-    ensure!(request.is_by(&public_key), "the request is not signed by the key that it is for");
-    let invited: Invitation = application.invitation.read(INVITE_TYPE).context("invitation")?;
+    let file = match (&command.request, &command.invite) {
+        (Some(path), _) => fs::read(path).with_context(|| format!("reading {}", path.display()))?,
+        (None, invite) => {
+            let invite = invite.as_deref().unwrap_or_default();
+            let found = waiting(connection).await?.enrolments.into_iter().find(|one| one.invite == invite);
+            found.with_context(|| format!("no request waits with invitation {invite}"))?.request.into()
+        }
+    };
+    let request = EnrolmentRequest::read(&file)?;
+    let EnrolmentRequest { application, invitation: invited, sender, public_key, expires_at, fingerprint } = request;
     let listed = agencies(connection).await?;
     ensure!(
         authority_keys(&listed).iter().any(|key| application.invitation.is_by(key)),
         "the invitation is not signed by a key of the directory authority that counts"
     );
-    let expires_at = crate::output::parse_time(&invited.expires_at)?;
-    ensure!(System.now().as_us() < expires_at, "the invitation has expired on {}", invited.expires_at);
-    let sender = Sender {
-        agency: invited.agency.parse().context("agency")?,
-        connector: invited.connector.parse().context("connector")?,
-    };
+    ensure!(System.now() < expires_at, "the invitation has expired on {}", invited.expires_at);
     // What the applicant asks to be called does not count: the key alone is taken from the request.
     let csr = CertificateSigningRequestParams::from_pem(&application.csr_pem)
         .context("the certificate signing request does not hold")?;
@@ -345,6 +361,7 @@ pub async fn admit(
         public_key: public_key.as_bytes().to_vec().into(),
         valid_from_us: System.now().as_us(),
         valid_until_us: 0,
+        certificate_pem: certificate.pem(),
     };
     let reference = format!("invite-{}", invited.invite);
     change::say_or_propose(
@@ -363,9 +380,15 @@ pub async fn admit(
         connector: sender.connector.to_string(),
         certificate_pem: certificate.pem(),
     };
-    write(&command.out, &serde_json::to_vec_pretty(&grant)?, 0o644)?;
+    if let Some(path) = &command.out {
+        write(path, &serde_json::to_vec_pretty(&grant)?, 0o644)?;
+    }
     if !json {
-        writeln!(out, "{sender}, request {}: send {} back", request.fingerprint(), command.out.display())?;
+        let next = match &command.out {
+            Some(path) => format!("send {} back", path.display()),
+            None => "it gets its certificate once another key has approved".into(),
+        };
+        writeln!(out, "{sender}, request {fingerprint}: {next}")?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -382,6 +405,13 @@ fn authority_keys(listed: &v1::ListAgenciesResponse) -> Vec<VerifyingKey> {
     keys.filter(|key| key.revoked_at_us == 0 && (key.valid_until_us == 0 || now < key.valid_until_us))
         .filter_map(|key| VerifyingKey::from_hex(&HEXLOWER.encode(&key.public_key)).ok())
         .collect()
+}
+
+/// What the hub answers by HTTPS.
+#[derive(Deserialize)]
+struct Answer {
+    state: String,
+    certificate_pem: String,
 }
 
 /// `client.toml` beside the files of its folder.

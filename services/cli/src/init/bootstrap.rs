@@ -58,6 +58,7 @@ pub(super) fn events(
                 public_key: Bytes::copy_from_slice(public_key),
                 valid_from_us: now.as_us(),
                 valid_until_us: 0,
+                certificate_pem: String::new(),
             }
             .encode_to_vec(),
         });

@@ -8,7 +8,10 @@ use bytes::Bytes;
 use prost::Message;
 use serde_json::Value;
 use simpul_proto::{catalogue, v1};
-use simpul_signing::{SUBMISSION_TYPE, SigningKey, commitment};
+use simpul_signing::{
+    SUBMISSION_TYPE, SigningKey, commitment,
+    enrolment::{Application, INVITE_TYPE, Invitation, REQUEST_TYPE, SignedText},
+};
 use simpul_tlog::{
     checkpoint::Checkpoint, leaf_hash, note::NoteSigner, path_of, receipt::LogProof, root_of, tile,
 };
@@ -216,6 +219,24 @@ fn evidence(vectors: &Value) {
     seed("key_file", "trusted", format!("# keys\nauthority {public}\nkey kp2mi/sisko {public}\n"));
     seed("key_file", "secret", key.to_text().as_bytes());
     seed("key_file", "public", public.to_string());
+    let invitation = Invitation {
+        invite: "0190".into(),
+        agency: "kp2mi".into(),
+        connector: "sisko-2".into(),
+        expires_at: "2026-12-01T00:00:00Z".into(),
+        endpoint: "https://localhost:7443".into(),
+        server_name: "localhost".into(),
+        ca_pem: String::new(),
+        log_verifier: None,
+        access_verifier: None,
+        verdict_key: None,
+        nats: None,
+        enrol_url: Some("https://localhost:7444".into()),
+    };
+    let invitation = SignedText::new(INVITE_TYPE, &invitation, &key);
+    let application = Application { invitation, public_key: public.to_string(), csr_pem: String::new() };
+    let request = SignedText::new(REQUEST_TYPE, &application, &key);
+    seed("enrolment", "request", serde_json::to_vec(&request).unwrap());
 }
 
 fn unhex(text: &str) -> Vec<u8> {

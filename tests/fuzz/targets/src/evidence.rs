@@ -10,6 +10,7 @@ use simpul_audit::{
     subject_report,
 };
 use simpul_proto::v1;
+use simpul_signing::enrolment::EnrolmentRequest;
 use simpul_tlog::{
     checkpoint::{self, Checkpoint},
     cosignature,
@@ -136,4 +137,13 @@ pub(crate) fn key_file(data: &[u8]) {
     TrustedKeys::parse(text).ok();
     simpul_signing::SigningKey::from_text(text).ok();
     simpul_signing::VerifyingKey::from_hex(text).ok();
+}
+
+/// What reads is signed by the key that it names, and reads the same again.
+pub(crate) fn enrolment(data: &[u8]) {
+    let Ok(request) = EnrolmentRequest::read(data) else { return };
+    let again = EnrolmentRequest::read(data).expect("it was read before");
+    assert_eq!(request.fingerprint, again.fingerprint);
+    assert_eq!(request.sender, again.sender);
+    assert_eq!(request.sender.to_string(), format!("{}/{}", request.invitation.agency, request.invitation.connector));
 }

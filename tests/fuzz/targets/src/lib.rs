@@ -38,6 +38,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("policy", evidence::policy),
     ("witness_request", evidence::witness_request),
     ("key_file", evidence::key_file),
+    ("enrolment", evidence::enrolment),
     ("mrz", intake::mrz),
     ("identity", intake::identity),
     ("mapping", intake::mapping),
