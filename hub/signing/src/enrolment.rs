@@ -121,7 +121,8 @@ impl SignedText {
         if self.payload_type != payload_type {
             return Err(wrong("payload_type", format_args!("is not {payload_type}")));
         }
-        let payload = BASE64.decode(self.payload.as_bytes()).map_err(|_| wrong("payload", "is not Base64"))?;
+        let payload =
+            BASE64.decode(self.payload.as_bytes()).map_err(|_| wrong("payload", "is not Base64"))?;
         serde_json::from_slice(&payload).map_err(|error| wrong("payload", error))
     }
 

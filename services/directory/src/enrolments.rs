@@ -76,7 +76,8 @@ impl Enrolments {
             return Ok(v1::EnrolResponse { state: "ADMITTED".into(), certificate_pem });
         }
         let authority = directory.agencies().filter(|agency| agency.code.as_str() == AUTHORITY_AGENCY);
-        let mut keys = authority.flat_map(|agency| agency.connectors.values()).flat_map(|one| one.keys.values());
+        let mut keys =
+            authority.flat_map(|agency| agency.connectors.values()).flat_map(|one| one.keys.values());
         let invited = keys.any(|key| {
             key.counts_at(now)
                 && request.application.invitation.is_by(&VerifyingKey::from_bytes(key.public_key))

@@ -151,10 +151,7 @@ impl DirectoryService for DirectoryEdge {
         Ok(Response::new(explained))
     }
 
-    async fn enrol(
-        &self,
-        request: Request<v1::EnrolRequest>,
-    ) -> Result<Response<v1::EnrolResponse>, Status> {
+    async fn enrol(&self, request: Request<v1::EnrolRequest>) -> Result<Response<v1::EnrolResponse>, Status> {
         let (caller, directory) = self.enter(&request)?;
         let asked = self.enrolments.ask(&request.get_ref().request);
         let answer = match &asked {

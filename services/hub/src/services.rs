@@ -91,8 +91,18 @@ pub(crate) async fn serve(
     rates: Rates,
     stopping: CancellationToken,
 ) -> anyhow::Result<Serving> {
-    let Backends { admission, access, reader, read_models, outbox, verdict, clock, calendar, published, enrolments } =
-        backends;
+    let Backends {
+        admission,
+        access,
+        reader,
+        read_models,
+        outbox,
+        verdict,
+        clock,
+        calendar,
+        published,
+        enrolments,
+    } = backends;
     let directory = admission.directory();
     let records = Arc::new(RecordsOf::new(read_models.clone(), outbox.clone()));
     let legality = simpul_legality_service::Service::new(simpul_legality_service::Parts {

@@ -86,7 +86,11 @@ impl Metrics {
         registry.register("missing", "Requests for what does not exist", self.missing.clone());
         registry.register("failed", "Requests that the log could not answer", self.failed.clone());
         registry.register("connections", "Connections accepted", self.connections.clone());
-        registry.register("enrolling", "Requests to enrol that wait or were admitted", self.enrolling.clone());
+        registry.register(
+            "enrolling",
+            "Requests to enrol that wait or were admitted",
+            self.enrolling.clone(),
+        );
         registry.register("not_enrolled", "Requests to enrol that were refused", self.not_enrolled.clone());
     }
 }
@@ -140,7 +144,8 @@ impl Tiles {
     async fn enrol(&self, body: Incoming) -> Response<Full<Bytes>> {
         let body = timeout(BODY_TIMEOUT, Limited::new(body, REQUEST_BYTES_MAX).collect()).await;
         let Ok(Ok(body)) = body else {
-            let line = format!("a request of at most {REQUEST_BYTES_MAX} bytes, in {} s", BODY_TIMEOUT.as_secs());
+            let line =
+                format!("a request of at most {REQUEST_BYTES_MAX} bytes, in {} s", BODY_TIMEOUT.as_secs());
             return text(StatusCode::BAD_REQUEST, &line);
         };
         match self.enrolments.ask(&body.to_bytes()) {

@@ -193,7 +193,9 @@ fn over_the_wire_the_hub_holds_a_request_until_two_keys_have_admitted_it() {
     let (ca, ca_key) = (ca.to_str().unwrap(), ca_key.to_str().unwrap());
     let invited = |out: &str, hours: &str| {
         let who = ["invite", "--agency", "kp2mi", "--connector", "desk", "--hours", hours, "--url", &url];
-        done(&world.authority("first", &[&who[..], &["--out", out, "--reason", "a second machine"]].concat()));
+        done(
+            &world.authority("first", &[&who[..], &["--out", out, "--reason", "a second machine"]].concat()),
+        );
     };
     let (invite, folder) = (file("invite.json"), file("enrolled"));
     invited(&invite, "1");

@@ -222,7 +222,8 @@ async fn wait(folder: &Path, json: bool, out: &mut dyn Write) -> anyhow::Result<
     let file = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
     let request = EnrolmentRequest::read(file.as_bytes()).with_context(|| path.display().to_string())?;
     let url = request.invitation.enrol_url.as_deref();
-    let url = url.context("the invitation names no address of the hub: send request.json to the authority")?;
+    let url =
+        url.context("the invitation names no address of the hub: send request.json to the authority")?;
     let target = Target::new(url, Some(request.invitation.ca_pem.as_bytes()))?;
     let (mut hub, mut told) = (http::Connection::new(target), false);
     loop {
@@ -249,7 +250,10 @@ async fn wait(folder: &Path, json: bool, out: &mut dyn Write) -> anyhow::Result<
         }
         let answer: Answer = serde_json::from_str(&text).context("the hub's answer")?;
         if answer.state == "ADMITTED" {
-            ensure!(!answer.certificate_pem.is_empty(), "admitted; the authority hands over the certificate as a file");
+            ensure!(
+                !answer.certificate_pem.is_empty(),
+                "admitted; the authority hands over the certificate as a file"
+            );
             let Invitation { invite, agency, connector, .. } = request.invitation;
             let grant = Grant { invite, agency, connector, certificate_pem: answer.certificate_pem };
             return complete(&grant, folder, json, out);
@@ -269,7 +273,12 @@ pub async fn enrolments(connection: &ConnectionArgs, json: bool, out: &mut dyn W
         return json_line(out, &wire_json::of("ListEnrolmentsResponse", &listed)?);
     }
     let row = |one: &v1::Enrolment| {
-        [one.invite.clone(), format!("{}/{}", one.agency, one.connector), one.fingerprint.clone(), time(one.since_us)]
+        [
+            one.invite.clone(),
+            format!("{}/{}", one.agency, one.connector),
+            one.fingerprint.clone(),
+            time(one.since_us),
+        ]
     };
     let rows: Vec<_> = listed.enrolments.iter().map(row).collect();
     table(out, ["invite", "connector", "fingerprint", "since"], &rows)?;
@@ -339,7 +348,8 @@ pub async fn admit(
         }
     };
     let request = EnrolmentRequest::read(&file)?;
-    let EnrolmentRequest { application, invitation: invited, sender, public_key, expires_at, fingerprint } = request;
+    let EnrolmentRequest { application, invitation: invited, sender, public_key, expires_at, fingerprint } =
+        request;
     let listed = agencies(connection).await?;
     ensure!(
         authority_keys(&listed).iter().any(|key| application.invitation.is_by(key)),

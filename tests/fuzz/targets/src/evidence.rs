@@ -145,5 +145,8 @@ pub(crate) fn enrolment(data: &[u8]) {
     let again = EnrolmentRequest::read(data).expect("it was read before");
     assert_eq!(request.fingerprint, again.fingerprint);
     assert_eq!(request.sender, again.sender);
-    assert_eq!(request.sender.to_string(), format!("{}/{}", request.invitation.agency, request.invitation.connector));
+    assert_eq!(
+        request.sender.to_string(),
+        format!("{}/{}", request.invitation.agency, request.invitation.connector)
+    );
 }
