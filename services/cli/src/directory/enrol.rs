@@ -207,7 +207,12 @@ pub async fn invite(
 pub async fn enrol(command: &Enrol, json: bool, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
     match (&command.invite, &command.grant) {
         (None, Some(grant)) => complete(&load::<Grant>(grant)?, &command.out, json, out)?,
-        (Some(invite), _) => apply(invite, &command.out, json && !command.wait, out)?,
+        (Some(invite), _) => {
+            let fingerprint = apply(invite, &command.out)?;
+            if !command.wait {
+                to_send(&fingerprint, &command.out, json, out)?;
+            }
+        }
         (None, None) => {}
     }
     if command.wait {
@@ -290,8 +295,8 @@ async fn waiting(connection: &ConnectionArgs) -> anyhow::Result<v1::ListEnrolmen
     answer(client.list_enrolments(v1::ListEnrolmentsRequest {}).await)
 }
 
-/// Makes the keys, and the request.
-fn apply(invite: &Path, folder: &Path, json: bool, out: &mut dyn Write) -> anyhow::Result<()> {
+/// Makes the keys, and the request; gives its fingerprint.
+fn apply(invite: &Path, folder: &Path) -> anyhow::Result<String> {
     let invitation: SignedText = load(invite)?;
     let invited: Invitation = invitation.read(INVITE_TYPE).with_context(|| invite.display().to_string())?;
     let sender = invited.sender()?;
@@ -306,14 +311,17 @@ fn apply(invite: &Path, folder: &Path, json: bool, out: &mut dyn Write) -> anyho
     write(&folder.join("ca.pem"), invited.ca_pem.as_bytes(), 0o644)?;
     write(&folder.join("client.toml"), client_toml(&invited, &sender).as_bytes(), 0o644)?;
     write(&folder.join("request.json"), &serde_json::to_vec_pretty(&request)?, 0o644)?;
+    Ok(request.fingerprint())
+}
+
+/// Says what is to be handed over.
+fn to_send(fingerprint: &str, folder: &Path, json: bool, out: &mut dyn Write) -> anyhow::Result<()> {
+    let request = folder.join("request.json");
     if json {
-        return json_line(
-            out,
-            &json!({ "connector": sender.to_string(), "fingerprint": request.fingerprint() }),
-        );
+        return json_line(out, &json!({ "request": request, "fingerprint": fingerprint }));
     }
-    writeln!(out, "{sender}: send {} to the authority", folder.join("request.json").display())?;
-    writeln!(out, "  fingerprint {}; tell it over another way", request.fingerprint())?;
+    writeln!(out, "send {} to the authority", request.display())?;
+    writeln!(out, "  fingerprint {fingerprint}; tell it over another way")?;
     Ok(())
 }
 
