@@ -69,7 +69,7 @@ pub struct Invite {
     #[arg(long, default_value_t = 48)]
     hours: u32,
 
-    /// HTTPS address of the hub that takes the request, for example https://hub.example:7444; without it files are handed over
+    /// HTTPS address of the hub that takes the request, for example `https://hub.example:7444`; without it files are handed over
     #[arg(long)]
     url: Option<String>,
 
