@@ -161,7 +161,9 @@ pub fn plan(setting: &Setting, scale: Scale, random: u64) -> Vec<Cycle> {
     cycles.extend(part(damage::cuts(&setting.few), every));
     cycles.extend(part(damage::header_flips(&setting.few), every));
     for (kind, count) in Kind::ALL.into_iter().zip(&setting.operations) {
-        let step = if scale == Scale::Long { 1 } else { (count / 4).max(1) };
+        // Of the flushes only those of frames carry an acknowledgment, so that more of them are tried.
+        let some = if kind == Kind::Sync { 32 } else { 4 };
+        let step = if scale == Scale::Long { 1 } else { (count / some).max(1) };
         for ordinal in (1..=*count).step_by(step as usize).take(400) {
             for failure in Failure::ALL {
                 let lasting = dice.coin();
