@@ -131,7 +131,8 @@ impl Ground {
         self.folded().await;
     }
 
-    async fn folded(&self) {
+    /// Waits until the read models have everything.
+    pub async fn folded(&self) {
         let end = self.reader.head().end;
         assert!(self.models.wait_for(end, PATIENCE).await, "{:?}", self.models.health());
     }
