@@ -10,7 +10,7 @@ use simpul_types::{AgencyCode, FieldClass, Position, Purpose, Timestamp, View};
 
 use crate::{
     Action, Ask, DirectoryError,
-    directory::{name, optional_time, reference, text},
+    directory::{field, name, optional_time, reference, text},
     place::Place,
 };
 
@@ -269,8 +269,4 @@ where
 
 fn required_time(field: &'static str, us: i64) -> Result<Timestamp, DirectoryError> {
     optional_time(us).ok_or_else(|| self::field(field, "required"))
-}
-
-fn field(field: &'static str, rule: &str) -> DirectoryError {
-    DirectoryError::Field { field, rule: rule.into() }
 }

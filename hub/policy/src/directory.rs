@@ -545,6 +545,10 @@ pub(crate) fn text(field: &'static str, value: &str, bytes_max: usize) -> Result
         .ok_or_else(|| DirectoryError::Field { field, rule: format!("1 to {bytes_max} bytes") })
 }
 
+pub(crate) fn field(field: &'static str, rule: &str) -> DirectoryError {
+    DirectoryError::Field { field, rule: rule.into() }
+}
+
 pub(crate) fn optional_time(us: i64) -> Option<Timestamp> {
     (us != 0).then(|| Timestamp::from_us(us))
 }

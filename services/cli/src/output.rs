@@ -4,6 +4,7 @@ use std::io::Write;
 
 use anyhow::Context;
 use serde::Serialize;
+use simpul_types::Timestamp;
 
 /// One JSON object on a line of its own.
 ///
@@ -66,7 +67,7 @@ pub fn table<const N: usize>(
 
 /// Microseconds since the epoch as people read them; a dash for none.
 pub fn time(us: i64) -> String {
-    if us == 0 { "-".into() } else { simpul_types::Timestamp::from_us(us).to_string() }
+    if us == 0 { "-".into() } else { Timestamp::from_us(us).to_string() }
 }
 
 /// An RFC 3339 time from the command line, as microseconds.
@@ -74,9 +75,8 @@ pub fn time(us: i64) -> String {
 /// # Errors
 /// Where it is not one.
 pub fn parse_time(text: &str) -> anyhow::Result<i64> {
-    let time: jiff::Timestamp =
-        text.parse().with_context(|| format!("{text:?} is not a time like 2026-11-22T08:00:00Z"))?;
-    Ok(time.as_microsecond())
+    let time: Timestamp = text.parse().with_context(|| format!("{text:?} is no time"))?;
+    Ok(time.as_us())
 }
 
 #[cfg(test)]

@@ -52,6 +52,16 @@ fn stricter_rules(world: &World) -> Vec<String> {
     names.iter().map(file).collect()
 }
 
+/// Arguments that declare these files as the rule book.
+fn declaring(files: &[String]) -> Vec<&str> {
+    let files = files.iter().map(String::as_str);
+    ["rules"]
+        .into_iter()
+        .chain(files)
+        .chain(["--book-version", "2026-12-01", "--reason", "a new law"])
+        .collect()
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn what_the_directory_lists_binds_at_once() {
     let world = World::new();
@@ -116,22 +126,11 @@ async fn what_the_directory_lists_binds_at_once() {
     let files = stricter_rules(&world);
     let broken = world.path().join("broken.toml");
     fs::write(&broken, "[[set]]\nname = \n").unwrap();
-    let declare = |files: &[String], run: &mut dyn FnMut(&[&str])| {
-        let mut words = vec!["rules"];
-        words.extend(files.iter().map(String::as_str));
-        words.extend(["--book-version", "2026-12-01", "--reason", "a new law"]);
-        run(&words);
-    };
-    declare(&[broken.to_str().unwrap().to_owned()], &mut |words| {
-        let wrong = refusal(&world.authority("first", words));
-        assert!(wrong.contains("broken.toml") && wrong.contains("line 2"), "{wrong}");
-    });
-    declare(&files[..1], &mut |words| {
-        let part = refusal(&world.authority("first", words));
-        assert!(part.contains("no rule book"), "{part}");
-    });
-    let mut position = 0;
-    declare(&files, &mut |words| position = world.change_directory(words));
+    let wrong = refusal(&world.authority("first", &declaring(&[broken.to_str().unwrap().to_owned()])));
+    assert!(wrong.contains("broken.toml") && wrong.contains("line 2"), "{wrong}");
+    let part = refusal(&world.authority("first", &declaring(&files[..1])));
+    assert!(part.contains("no rule book"), "{part}");
+    let position = world.change_directory(&declaring(&files));
     let listed = seen("kp2mi");
     assert_eq!(listed["rule_book"]["version"], "2026-12-01");
     assert!(listed["directory_position"].to_string().trim_matches('"').parse::<u64>().unwrap() > position);

@@ -3,7 +3,7 @@
 use simpul_proto::directory as wire;
 use simpul_types::{AgencyCode, Purpose, Timestamp};
 
-use super::{AUTHORITY_AGENCY, Directory, DirectoryError, TEXT_BYTES_MAX, name, optional_time, text};
+use super::{AUTHORITY_AGENCY, Directory, DirectoryError, TEXT_BYTES_MAX, field, name, optional_time, text};
 use crate::Ask;
 
 /// Longest pseudonym, bytes: as in questions.
@@ -108,8 +108,8 @@ impl Directory {
         officials.get(official).is_some_and(|known| known.counts(ask.at))
     }
 
-    /// Whether the purpose counts. Nothing is a list of its own that no purpose is on: before the first is declared, policies alone say. The
-    /// authority is not held to it, or an ended purpose would lock it out.
+    /// Whether the purpose counts. Before the first is declared, policies alone say. The authority is not held to the list, or an ended purpose
+    /// would lock it out.
     pub(super) fn purpose_counts(&self, ask: &Ask<'_>) -> bool {
         let Some(purpose) = ask.purpose else { return true };
         if self.purposes.is_empty() || ask.agency.as_str() == AUTHORITY_AGENCY {
@@ -140,8 +140,4 @@ pub(super) fn pseudonym(official: &str) -> Result<(), DirectoryError> {
     let right = (1..=OFFICIAL_BYTES_MAX).contains(&official.len()) && !official.chars().any(char::is_control);
     let rule = || format!("1 to {OFFICIAL_BYTES_MAX} bytes, no control characters");
     right.then_some(()).ok_or_else(|| field("official", &rule()))
-}
-
-fn field(field: &'static str, rule: &str) -> DirectoryError {
-    DirectoryError::Field { field, rule: rule.into() }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use simpul_proto::directory as wire;
 use simpul_types::{AgencyCode, Timestamp};
 
-use super::{Directory, DirectoryError, TEXT_BYTES_MAX, name, optional_time, text};
+use super::{Directory, DirectoryError, TEXT_BYTES_MAX, field, name, optional_time, text};
 use crate::place::Place;
 
 /// Places of one unit: every regency of the country.
@@ -160,8 +160,4 @@ fn unit_code(what: &'static str, text: &str) -> Result<String, DirectoryError> {
             .bytes()
             .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'/');
     if right { Ok(text.to_owned()) } else { Err(field(what, "1 to 64 characters of a-z, 0-9, '-' and '/'")) }
-}
-
-fn field(field: &'static str, rule: &str) -> DirectoryError {
-    DirectoryError::Field { field, rule: rule.into() }
 }

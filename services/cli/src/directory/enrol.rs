@@ -233,21 +233,24 @@ async fn wait(folder: &Path, json: bool, out: &mut dyn Write) -> anyhow::Result<
     let (mut hub, mut told) = (http::Connection::new(target), false);
     loop {
         let asked = hub.exchange(Method::POST, "/enrol", &file, ANSWER_BYTES_MAX);
-        let answer = match timeout(ANSWER_TIME, asked).await {
-            Ok(Ok(answer)) => answer,
-            // The hub may be away for a while, and nothing is lost by it.
-            Ok(Err(error)) if told => {
-                remark(format_args!("{error}; asking again"));
+        let asked = timeout(ANSWER_TIME, asked)
+            .await
+            .map_err(|_| format!("no answer in {} s", ANSWER_TIME.as_secs()));
+        let answer = match asked.and_then(|answer| answer.map_err(|error| error.to_string())) {
+            Ok(answer) => answer,
+            // Once it has answered, the hub may be away for a while, and nothing is lost by it.
+            Err(why) if told => {
+                remark(format_args!("{why}; asking again"));
                 sleep(ASK_EVERY).await;
                 continue;
             }
-            Ok(Err(error)) => return Err(error.into()),
-            Err(_) => bail!("no answer within {} s", ANSWER_TIME.as_secs()),
+            Err(why) => bail!("{url}: {why}"),
         };
         let text = String::from_utf8_lossy(&answer.body);
         match answer.status {
             StatusCode::OK => {}
             StatusCode::SERVICE_UNAVAILABLE => {
+                remark(format_args!("{}; asking again", text.trim()));
                 sleep(ASK_EVERY).await;
                 continue;
             }
