@@ -53,8 +53,11 @@ impl Name {
         }
         let several = name.words.len() > 1;
         for (n, word) in name.words.iter_mut().chain(&mut name.father).enumerate() {
-            let initial = rules.initial(word).filter(|_| n == 0 && several);
-            *word = initial.unwrap_or_else(|| rules.canonical(word)).to_owned();
+            let initial = if n == 0 && several { rules.initial(word) } else { None };
+            let canonical = initial.unwrap_or_else(|| rules.canonical(word));
+            if canonical != word {
+                *word = canonical.to_owned();
+            }
         }
         name
     }
@@ -91,8 +94,16 @@ impl Name {
 
 /// Small letters and spaces: accents are dropped, so are apostrophes inside a word; every other sign separates words.
 fn plain(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for letter in text.nfkd().filter(|letter| !is_combining_mark(*letter)) {
+    // Nearly every name is ASCII, in which no letter has an accent.
+    if text.is_ascii() {
+        return words_of(text.chars());
+    }
+    words_of(text.nfkd().filter(|letter| !is_combining_mark(*letter)))
+}
+
+fn words_of(letters: impl Iterator<Item = char>) -> String {
+    let mut out = String::with_capacity(letters.size_hint().0);
+    for letter in letters {
         match letter {
             '\'' | '\u{2019}' | '`' | '\u{2bc}' => {}
             letter if letter.is_alphabetic() => out.extend(letter.to_lowercase()),

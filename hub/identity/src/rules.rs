@@ -18,7 +18,7 @@ pub struct NameRules {
     titles: HashSet<String>,
     same: HashMap<String, String>,
     initials: HashMap<String, String>,
-    sounds: Vec<(String, String)>,
+    sounds: Vec<Sound>,
 }
 
 /// Why a rules file is none.
@@ -56,6 +56,14 @@ struct Initial {
 struct Sound {
     written: String,
     read: String,
+    /// The letters of `written`: a word that lacks one of them is not searched for it.
+    #[serde(skip)]
+    letters: u32,
+}
+
+/// Which letters a text has: a bit each for `a` to `z`, one for everything else.
+fn letters(text: &str) -> u32 {
+    text.bytes().fold(0, |set, byte| set | 1 << if byte.is_ascii_lowercase() { byte - b'a' } else { 26 })
 }
 
 impl NameRules {
@@ -87,7 +95,11 @@ impl NameRules {
             titles: file.titles.into_iter().collect(),
             same,
             initials: file.initial.into_iter().map(|one| (one.letter, one.word)).collect(),
-            sounds: file.sound.into_iter().map(|one| (one.written, one.read)).collect(),
+            sounds: file
+                .sound
+                .into_iter()
+                .map(|one| Sound { letters: letters(&one.written), ..one })
+                .collect(),
         })
     }
 
@@ -117,9 +129,11 @@ impl NameRules {
     /// A word as it is read: old spelling and exchanged letters made one.
     pub(crate) fn spoken(&self, word: &str) -> String {
         let mut read = word.to_owned();
-        for (written, as_read) in &self.sounds {
-            if read.contains(written.as_str()) {
-                read = read.replace(written.as_str(), as_read);
+        let mut has = letters(&read);
+        for sound in &self.sounds {
+            if sound.letters & !has == 0 && read.contains(sound.written.as_str()) {
+                read = read.replace(sound.written.as_str(), &sound.read);
+                has = letters(&read);
             }
         }
         read

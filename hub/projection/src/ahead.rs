@@ -13,7 +13,8 @@ use crate::{
         Event, Unreadable,
         gist::{self, Fault},
     },
-    pace::Pace,
+    key::Blind,
+    state::State,
 };
 
 /// Frames that are opened before they are folded; bounds the memory.
@@ -29,16 +30,18 @@ pub(crate) struct OpenedLeaf {
 }
 
 /// Opens a leaf's events below `until`.
-pub(crate) fn open(reader: &Reader, leaf: StoredLeaf, until: Position) -> Result<OpenedLeaf, StateError> {
+pub(crate) fn open(
+    reader: &Reader,
+    blind: &Blind,
+    leaf: StoredLeaf,
+    until: Position,
+) -> Result<OpenedLeaf, StateError> {
     let heard = Leaf::decode(&leaf.bytes).ok().map(|leaf| (leaf.statement.sender.agency, leaf.admitted_at));
     let mut events = Vec::with_capacity(leaf.events.len());
     for stored in leaf.events.iter().filter(|stored| stored.position < until) {
         let opened = match &heard {
-            Some((source, _)) => gist::open(reader, stored)?.map(|(header, content)| Event {
-                position: stored.position,
-                source: AgencyCode::clone(source),
-                header,
-                content,
+            Some((source, _)) => gist::open(reader, stored)?.map(|(header, content)| {
+                Event::new(stored.position, AgencyCode::clone(source), &header, content, blind)
             }),
             None => Err(Fault { event_type: String::new(), why: Unreadable::Leaf }),
         };
@@ -53,7 +56,7 @@ pub(crate) fn each(
     mut scan: Scan,
     reader: &Reader,
     until: Position,
-    pace: &Pace,
+    state: &State,
     mut fold: impl FnMut(OpenedLeaf) -> Result<bool, StateError>,
 ) -> Result<(), StateError> {
     let (send, opened) = sync_channel(FRAMES_AHEAD);
@@ -62,11 +65,11 @@ pub(crate) fn each(
         opener.spawn_scoped(scope, move || {
             let mut at = None;
             while scan.position() < until {
-                pace.follow(&mut at);
+                state.pace().follow(&mut at);
                 let leaves = match scan.next_frame() {
                     Ok(Some(leaves)) => {
                         let below = leaves.into_iter().filter(|leaf| leaf.first_position < until);
-                        below.map(|leaf| open(reader, leaf, until)).collect()
+                        below.map(|leaf| open(reader, &state.blind, leaf, until)).collect()
                     }
                     Ok(None) => return,
                     Err(error) => Err(error.into()),

@@ -44,10 +44,9 @@ mod store;
 pub use config::{Config, StateKeys, start};
 pub use document::{Document, classes_of};
 pub use error::{OpenError, StateError};
-pub use event::{Event, Payload, Unreadable};
+pub use event::{Event, IdentifierKind, Payload, Unreadable};
 pub use feed::ChangeKey;
 pub use overlay::Overlay;
-pub use persons::IdentifierKind;
 pub use projection::{Outcome, Projection};
 pub use read::{
     Candidate, CaseFile, CaseId, CaseInMechanism, Change, ConflictNote, DirectoryAgency, DirectoryKey,

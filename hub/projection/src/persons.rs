@@ -14,18 +14,13 @@
 //! Whenever further identifiers of the same claim lead to somebody else, they keep leading there, and a conflict stands
 //! on both persons.
 
-use simpul_proto::registry::{EvidenceKind, EvidenceResult};
-use simpul_types::identity::{CardNumber, Mrz, Nik, Passport};
-
 mod names;
 mod ties;
 
-pub(crate) use names::name_key;
-
 use crate::{
     error::StateError,
-    event::{Event, gist},
-    key::{self, Blind, Id},
+    event::{Event, IdentifierKind, gist, mention::Mention},
+    key::{self, Id},
     overlay::Overlay,
     projection::{Outcome, Projection},
     row::{Conflict, Node, Pointer},
@@ -33,31 +28,6 @@ use crate::{
 
 /// Records that stand in the person's own row; further ones get rows, so that the row stays small.
 const RECORDS_INLINE_MAX: usize = 4;
-
-/// Kinds of strong identifiers, strongest first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum IdentifierKind {
-    /// The population number, lifelong.
-    Nik,
-    /// A passport number.
-    Passport,
-    /// The number of a worker's card.
-    Card,
-    /// The hub's own reference of a person, as a search gave it.
-    Reference,
-}
-
-impl IdentifierKind {
-    /// Its field in blind hashes.
-    pub(crate) const fn field(self) -> &'static str {
-        match self {
-            Self::Nik => "person/nik",
-            Self::Passport => "person/passport",
-            Self::Card => "person/card",
-            Self::Reference => "person/reference",
-        }
-    }
-}
 
 /// The person read model.
 pub(crate) struct Persons;
@@ -71,125 +41,28 @@ impl Projection for Persons {
             ties::fold(entry, store, outcome, &record, event.position.get())?;
         }
         let of_one = !matches!(event.content, gist::Content::Report(_));
-        for (n, claim) in event.content.claims().enumerate() {
-            let mut identifiers = Identifiers::new(store.blind());
-            identifiers.claim(claim);
-            if let gist::Content::Placement(placement) = &event.content {
-                identifiers.evidence(placement);
-            }
-            let none = identifiers.found.is_empty();
+        for (n, mention) in event.mentions.iter().enumerate() {
             // An unnamed person was made by an earlier event of the same record, or there is none.
-            let unnamed = if none || (of_one && outcome.before.is_some()) {
-                Some(store.blind().id("person/unnamed", &format!("{}/{n}", key::text(&record))))
-            } else {
-                None
-            };
-            let told = Told { claim, record: &record, position: event.position.get() };
-            let person = attach(store, &identifiers.found, unnamed, &told)?;
-            outcome.persons.push(person);
+            let may_be_unnamed = mention.identifiers.is_empty() || (of_one && outcome.before.is_some());
+            let blind = store.blind();
+            let unnamed = may_be_unnamed
+                .then_some(|| blind.id("person/unnamed", &format!("{}/{n}", key::text(&record))));
+            outcome.persons.push(attach(store, mention, unnamed, &record, event.position.get())?);
         }
         Ok(())
     }
 }
 
-/// The strong identifiers of one claim, strongest first, each once.
-struct Identifiers<'a> {
-    blind: &'a Blind,
-    seen: Vec<(IdentifierKind, String)>,
-    found: Vec<(IdentifierKind, Id)>,
-}
-
-impl<'a> Identifiers<'a> {
-    fn new(blind: &'a Blind) -> Self {
-        Self { blind, seen: Vec::new(), found: Vec::new() }
-    }
-
-    fn add(&mut self, kind: IdentifierKind, value: &str) {
-        if !self.seen.iter().any(|(k, v)| *k == kind && v == value) {
-            self.seen.push((kind, value.to_owned()));
-            self.found.push((kind, self.blind.id(kind.field(), value)));
-        }
-    }
-
-    /// What the source says; a number of the wrong form links nothing.
-    fn claim(&mut self, claim: &gist::Claim) {
-        if let Ok(nik) = Nik::parse(&claim.nik) {
-            self.add(IdentifierKind::Nik, nik.as_str());
-        }
-        if let Ok(passport) = Passport::parse(&claim.passport) {
-            self.add(IdentifierKind::Passport, passport.as_str());
-        } else if let Ok(mrz) = Mrz::parse(&claim.mrz)
-            && let Ok(passport) = Passport::parse(mrz.document_number())
-        {
-            self.add(IdentifierKind::Passport, passport.as_str());
-        }
-        if let Ok(card) = CardNumber::parse(&claim.card) {
-            self.add(IdentifierKind::Card, card.as_str());
-        }
-    }
-
-    /// Numbers of the passports and cards that the registry found good.
-    fn evidence(&mut self, placement: &gist::Placement) {
-        for evidence in &placement.evidence {
-            if matches!(evidence.result(), EvidenceResult::Invalid) {
-                continue;
-            }
-            match evidence.kind() {
-                EvidenceKind::Passport => {
-                    if let Ok(passport) = Passport::parse(text(&evidence.number)) {
-                        self.add(IdentifierKind::Passport, passport.as_str());
-                    }
-                }
-                EvidenceKind::WorkerCard => {
-                    if let Ok(card) = CardNumber::parse(text(&evidence.number)) {
-                        self.add(IdentifierKind::Card, card.as_str());
-                    }
-                }
-                _ => {}
-            }
-        }
-        self.found.sort_by_key(|(kind, _)| *kind);
-    }
-}
-
-/// Whether an event tells the identifier with this id of one of its persons.
-pub(crate) fn tells(blind: &Blind, content: &gist::Content, id: &Id) -> bool {
-    identifiers(blind, content).contains(id)
-}
-
-/// Every identifier that an event tells, of all of its persons.
-pub(crate) fn identifiers(blind: &Blind, content: &gist::Content) -> Vec<Id> {
-    let told = content.claims().flat_map(|claim| {
-        let mut identifiers = Identifiers::new(blind);
-        identifiers.claim(claim);
-        if let gist::Content::Placement(placement) = content {
-            identifiers.evidence(placement);
-        }
-        identifiers.found.into_iter().map(|(_, id)| id)
-    });
-    told.collect()
-}
-
-/// A number as text; what is no text is no number.
-fn text(bytes: &[u8]) -> &str {
-    std::str::from_utf8(bytes).unwrap_or_default()
-}
-
-/// A claim, and where it stands.
-struct Told<'a> {
-    claim: &'a gist::Claim,
-    record: &'a Id,
-    position: u64,
-}
-
-/// Finds or makes the person of a claim, links its identifiers, notes the record that speaks of it and the name it tells.
+/// Finds or makes the person that an event speaks of, links the identifiers, notes the record that speaks of the person and the
+/// name it tells. `unnamed` makes the id of the record's unnamed person, where there may be one.
 fn attach(
     store: &mut Overlay<'_>,
-    identifiers: &[(IdentifierKind, Id)],
-    unnamed: Option<Id>,
-    told: &Told<'_>,
+    mention: &Mention,
+    unnamed: Option<impl Fn() -> Id>,
+    record: &Id,
+    position: u64,
 ) -> Result<Id, StateError> {
-    let position = told.position;
+    let identifiers = &mention.identifiers;
     let nik = identifiers.iter().find(|(kind, _)| *kind == IdentifierKind::Nik).map(|(_, id)| *id);
     let mut unlinked = Vec::new();
     let mut hits: Vec<Id> = Vec::new();
@@ -216,14 +89,14 @@ fn attach(
         (Some(person), _) => person,
         (None, Some(nik)) => match without_nik(store, &hits)? {
             Some(person) => person,
-            None if hits.is_empty() => known(store, unnamed)?.unwrap_or(nik),
+            None if hits.is_empty() => known(store, &unnamed)?.unwrap_or(nik),
             None => nik,
         },
         (None, None) => match hits.first() {
             Some(person) => *person,
-            None => known(store, unnamed)?
+            None => known(store, &unnamed)?
                 .or(identifiers.first().map(|(_, id)| *id))
-                .or(unnamed)
+                .or_else(|| unnamed.map(|unnamed| unnamed()))
                 .expect("a claim without identifiers has an unnamed person"),
         },
     };
@@ -234,8 +107,10 @@ fn attach(
     let mut node = before.clone().unwrap_or_default();
     node.has_nik |= nik.is_some();
     node.linked |= !identifiers.is_empty();
-    speak_of(store, &person, &mut node, told.record)?;
-    names::note(store, &person, &mut node, told.claim, position);
+    speak_of(store, &person, &mut node, record)?;
+    if let Some(spoken) = &mention.spoken {
+        names::note(store, &person, &mut node, spoken, position);
+    }
     if before.as_ref() != Some(&node) {
         store.put_row(&key::node(&person), &node);
     }
@@ -261,8 +136,8 @@ fn without_nik(store: &Overlay<'_>, persons: &[Id]) -> Result<Option<Id>, StateE
 }
 
 /// The unnamed person of the record, where an earlier snapshot made one and no identifier leads to it yet.
-fn known(store: &Overlay<'_>, unnamed: Option<Id>) -> Result<Option<Id>, StateError> {
-    let Some(unnamed) = unnamed else { return Ok(None) };
+fn known(store: &Overlay<'_>, unnamed: &Option<impl Fn() -> Id>) -> Result<Option<Id>, StateError> {
+    let Some(unnamed) = unnamed.as_ref().map(|unnamed| unnamed()) else { return Ok(None) };
     let node: Option<Node> = store.row(&key::node(&unnamed))?;
     Ok(node.filter(|node| !node.linked).map(|_| unnamed))
 }

@@ -80,8 +80,7 @@ pub(crate) fn fold(
     store: &mut Overlay<'_>,
 ) -> Result<Outcome, StateError> {
     let mut outcome = Outcome::default();
-    if let Some(kind) = event.content.kind() {
-        let record = record_id(store.blind(), kind, &event.header.stream);
+    if let Some(record) = event.record {
         outcome.before = store.row(&key::record(&record))?;
         outcome.record = Some(record);
     }

@@ -16,8 +16,8 @@ use tokio::sync::watch;
 
 use crate::{
     error::StateError,
+    event::IdentifierKind,
     metrics::Metrics,
-    persons::IdentifierKind,
     row::Tracking,
     state::{State, StateDigest},
 };

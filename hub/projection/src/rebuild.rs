@@ -89,7 +89,7 @@ pub(crate) fn build(
     let mut recorded = rebuild.recorded.iter().peekable();
     let mut on_the_way = Vec::new();
     let scan = reader.scan(Position::ZERO);
-    ahead::each(scan, reader, rebuild.until, state.pace(), |leaf| {
+    ahead::each(scan, reader, rebuild.until, state, |leaf| {
         folder.leaf(leaf, &mut batch)?;
         if batch.events >= BATCH_EVENTS {
             progress(batch.commit()?, rebuild.until);

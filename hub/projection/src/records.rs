@@ -26,7 +26,7 @@ impl Projection for Records {
         let newest = Snapshot {
             position: event.position.get(),
             source: event.source.as_str().into(),
-            observed_at: event.header.occurred_at_us,
+            observed_at: event.occurred_at,
             persons,
             case: outcome.case.map(|id| id.to_vec()).unwrap_or_default(),
             licence: outcome.licence.map(|id| id.to_vec()).unwrap_or_default(),

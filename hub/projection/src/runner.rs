@@ -162,7 +162,7 @@ impl Runner {
         let mut batch = Batch::new(state)?;
         if reader.head().end.get().saturating_sub(batch.position().get()) > AHEAD_EVENTS {
             let ahead = reader.scan(batch.position());
-            ahead::each(ahead, reader, Position::new(u64::MAX), state.pace(), |leaf| {
+            ahead::each(ahead, reader, Position::new(u64::MAX), state, |leaf| {
                 self.fold(leaf, &mut batch)?;
                 Ok(!self.is_stopped())
             })?;
@@ -174,7 +174,7 @@ impl Runner {
         while !self.is_stopped() {
             let Some(leaves) = scan.next_frame()? else { break };
             for leaf in leaves {
-                self.fold(ahead::open(reader, leaf, Position::new(u64::MAX))?, &mut batch)?;
+                self.fold(ahead::open(reader, &state.blind, leaf, Position::new(u64::MAX))?, &mut batch)?;
             }
         }
         self.commit(&mut batch)

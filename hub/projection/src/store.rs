@@ -26,9 +26,11 @@ mod cache;
 mod filter;
 mod hash;
 mod manifest;
+mod memory;
 mod page;
 mod rows;
 mod run;
+mod sorted;
 mod walk;
 mod work;
 
@@ -38,9 +40,10 @@ mod tests;
 use cache::Cache;
 use hash::spread;
 use manifest::Manifest;
-use rows::Memory;
+use memory::Memory;
 pub(crate) use rows::Rows;
 use run::{Run, RunCursor};
+use sorted::Sorted;
 pub(crate) use walk::Span;
 use walk::{Cursor, MemoryCursor, Merge};
 
@@ -86,10 +89,16 @@ struct Work {
 #[derive(Clone)]
 pub(crate) struct Tables {
     /// The batch that memory is just taking over.
-    batch: Option<Arc<Rows>>,
+    batch: Option<Arc<Batch>>,
     memory: Arc<Memory>,
     frozen: Vec<Arc<Memory>>,
     runs: Vec<Arc<Run>>,
+}
+
+/// A batch that is being committed.
+struct Batch {
+    rows: Rows,
+    walked: Arc<Sorted>,
 }
 
 impl Store {
@@ -147,7 +156,7 @@ impl Store {
     ) -> Result<Option<R>, StateError> {
         let mut take = Some(take);
         let mut take = |value: &[u8]| take.take().map(|take| take(value));
-        if let Some(value) = tables.batch.as_ref().and_then(|batch| batch.get(key)) {
+        if let Some(value) = tables.batch.as_ref().and_then(|batch| batch.rows.get(key)) {
             return Ok(value.and_then(take));
         }
         for memory in std::iter::once(&tables.memory).chain(&tables.frozen) {
@@ -205,9 +214,10 @@ impl Store {
     pub(crate) fn commit(&self, rows: Rows) -> Result<(), StateError> {
         let _paused = self.pause();
         self.make_room()?;
-        let (memory, batch) = (Arc::clone(&self.tables().memory), Arc::new(rows));
+        let batch = Arc::new(Batch { walked: Arc::new(rows.walked()), rows });
+        let memory = Arc::clone(&self.tables().memory);
         self.shared.replace(|tables| tables.batch = Some(Arc::clone(&batch)));
-        memory.absorb(&batch);
+        memory.absorb(&batch.rows, Arc::clone(&batch.walked));
         self.shared.replace(|tables| tables.batch = None);
         Ok(())
     }
@@ -333,10 +343,11 @@ fn with_sources<R>(
     let memories: Vec<_> = std::iter::once(&tables.memory).chain(&tables.frozen).collect();
     let mut points = Vec::new();
     if span.meets_points() {
-        points.extend(tables.batch.iter().map(|batch| batch.points_in(span)));
+        points.extend(tables.batch.iter().map(|batch| batch.rows.points_in(span)));
         points.extend(memories.iter().map(|memory| memory.points_in(span)));
     }
-    let sorted: Vec<_> = memories.iter().map(|memory| memory.sorted()).collect();
+    let batch = tables.batch.iter().map(|batch| Arc::clone(&batch.walked));
+    let walked: Vec<_> = batch.chain(memories.iter().flat_map(|memory| memory.walked())).collect();
     let mut sources: Vec<Box<dyn Cursor + '_>> = Vec::new();
     if span.is_empty() {
         return walk(Merge { sources, back });
@@ -345,10 +356,7 @@ fn with_sources<R>(
         let rows = rows.iter().map(|(key, value)| (&key[..], value.as_deref()));
         sources.push(Box::new(MemoryCursor::new(rows, back)));
     }
-    if let Some(batch) = &tables.batch {
-        sources.push(Box::new(MemoryCursor::new(batch.ordered_in(span), back)));
-    }
-    for rows in &sorted {
+    for rows in &walked {
         sources.push(Box::new(MemoryCursor::new(rows.within(span), back)));
     }
     for run in &tables.runs {

@@ -169,6 +169,18 @@ impl Content {
         }
     }
 
+    /// Drops what it says about persons.
+    pub(super) fn forget_claims(&mut self) {
+        match self {
+            Self::Placement(placement) => *placement = Placement::default(),
+            Self::Report(report) => report.persons = Vec::new(),
+            Self::Intake(intake) => intake.person = None,
+            Self::Screening(screening) => screening.person = None,
+            Self::Entry(entry) => entry.claims = Vec::new(),
+            _ => {}
+        }
+    }
+
     /// What it says about persons; the order is that of [`crate::row::Snapshot::persons`].
     pub(crate) fn claims(&self) -> impl Iterator<Item = &Claim> {
         let (one, reported, many) = match self {

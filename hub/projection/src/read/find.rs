@@ -10,8 +10,8 @@ use simpul_types::Position;
 use super::{Person, PersonId, ReadModels, Shared};
 use crate::{
     error::StateError,
+    event::mention::name_key,
     key::{self, Id},
-    persons::name_key,
     row::Named,
 };
 

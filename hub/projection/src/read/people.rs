@@ -13,9 +13,8 @@ use simpul_types::{AgencyCode, Position, Timestamp};
 use super::{NOW, ReadModels, Shared, TieNote, open::Standing};
 use crate::{
     error::StateError,
-    event::{Payload, gist},
+    event::{IdentifierKind, Payload, gist, mention},
     key::{self, Id},
-    persons::{self, IdentifierKind},
     row::{Conflict, Heard, Node},
 };
 
@@ -138,7 +137,7 @@ impl ReadModels {
             for position in self.shared.history(&record, until, usize::MAX)? {
                 let stored = self.shared.reader.event(position)?;
                 if let Ok((_, content)) = gist::open(&self.shared.reader, &stored)?
-                    && persons::tells(&self.shared.state.blind, &content, &id)
+                    && mention::identifiers(&self.shared.state.blind, &content).contains(&id)
                 {
                     return Ok(Some(person));
                 }

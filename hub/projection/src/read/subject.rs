@@ -3,7 +3,7 @@
 use simpul_proto::v1::check_request;
 use simpul_types::identity::{CardNumber, IdentityError, Mrz, Nik, Passport};
 
-use crate::{key, persons::IdentifierKind};
+use crate::{event::IdentifierKind, key};
 
 /// Whom a question names. Holds personal data: no `Debug`.
 pub struct Subject {

@@ -7,9 +7,8 @@ use simpul_types::Position;
 use super::{NOW, PersonId, ReadModels};
 use crate::{
     error::StateError,
-    event::gist,
+    event::{IdentifierKind, gist, mention},
     key, licences,
-    persons::{self, IdentifierKind},
     row::Node,
 };
 
@@ -48,7 +47,7 @@ impl ReadModels {
                 }
             }
         }
-        touched.identifiers = persons::identifiers(&shared.state.blind, &content);
+        touched.identifiers = mention::identifiers(&shared.state.blind, &content);
         Ok(touched)
     }
 
@@ -81,7 +80,7 @@ impl ReadModels {
                 for position in self.shared.history(&record, NOW, usize::MAX)? {
                     let stored = self.shared.reader.event(position)?;
                     let Ok((_, content)) = gist::open(&self.shared.reader, &stored)? else { continue };
-                    let told = persons::identifiers(&self.shared.state.blind, &content);
+                    let told = mention::identifiers(&self.shared.state.blind, &content);
                     // An event may tell of several persons; only what leads to this one is hers.
                     for id in told {
                         if self.person_of_identifier(&id)? == Some(person) {

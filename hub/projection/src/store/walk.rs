@@ -31,10 +31,6 @@ impl Span {
         Self { from: Bound::Included(prefix.to_vec()), to }
     }
 
-    pub(crate) fn bounds(&self) -> (Bound<&Vec<u8>>, Bound<&Vec<u8>>) {
-        (self.from.as_ref(), self.to.as_ref())
-    }
-
     pub(crate) fn holds(&self, key: &[u8]) -> bool {
         self.begins(key) && self.ends(key)
     }
