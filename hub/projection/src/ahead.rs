@@ -11,7 +11,7 @@ use crate::{
     error::StateError,
     event::{
         Event, Unreadable,
-        gist::{self, Fault},
+        gist::{self, Fault, Opened},
     },
     key::Blind,
     state::State,
@@ -40,8 +40,10 @@ pub(crate) fn open(
     let mut events = Vec::with_capacity(leaf.events.len());
     for stored in leaf.events.iter().filter(|stored| stored.position < until) {
         let opened = match &heard {
-            Some((source, _)) => gist::open(reader, stored)?.map(|(header, content)| {
-                Event::new(stored.position, AgencyCode::clone(source), &header, content, blind)
+            Some((source, _)) => gist::open(reader, blind, stored)?.map(|opened| {
+                let Opened { occurred_at, record, mentions, content } = opened;
+                let (position, source) = (stored.position, AgencyCode::clone(source));
+                Event { position, source, occurred_at, record, mentions, content }
             }),
             None => Err(Fault { event_type: String::new(), why: Unreadable::Leaf }),
         };

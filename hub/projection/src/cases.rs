@@ -55,13 +55,12 @@ impl Projection for Cases {
     fn fold(&self, event: &Event, store: &mut Overlay<'_>, outcome: &mut Outcome) -> Result<(), StateError> {
         let Some(record) = outcome.record else { return Ok(()) };
         let case_ref = match &event.content {
-            Content::Report(report) => {
-                let number = report_id(store.blind(), &report.lp_number);
+            Content::Report { lp_number, related_case_ref } => {
+                let number = report_id(store.blind(), lp_number);
                 store.put_if_other(&key::report(&number), &Pointer::to(&record))?;
-                &report.related_case_ref
+                related_case_ref
             }
-            Content::Intake(intake) => &intake.case_ref,
-            Content::Screening(screening) => &screening.case_ref,
+            Content::Intake { case_ref } | Content::Screening { case_ref } => case_ref,
             Content::Entry(entry) => &entry.case_ref,
             _ => return Ok(()),
         };

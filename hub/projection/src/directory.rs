@@ -65,8 +65,8 @@ fn fold(content: &Content, position: u64, store: &mut Overlay<'_>) -> Result<(),
         Content::Approved(approved) => {
             if let Some(change) = store.row::<Change>(&key::proposal(&approved.proposal))? {
                 // Admission has taken it, so it is a change and no proposal of one.
-                let change = Content::decode(&change.r#type, change.payload.into());
-                fold(&change.map_err(|_| StateError::Row)?, position, store)?;
+                let change = Content::decode(&change.r#type, &change.payload);
+                fold(&change.map_err(|_| StateError::Row)?.0, position, store)?;
             }
         }
         _ => {}

@@ -6,18 +6,14 @@ use simpul_log::{KeyError, ReadError, Reader, StoredEvent};
 use simpul_proto::{embassy, police, registry, v1};
 use simpul_types::{AgencyCode, Header, Position};
 
-use crate::{
-    key::{Blind, Id},
-    projection::record_id,
-    row::Kind,
-};
+use crate::{key::Id, row::Kind};
 
 pub(crate) mod entry;
 pub(crate) mod gist;
 pub(crate) mod mention;
+mod wire;
 
 pub use mention::IdentifierKind;
-use mention::Mention;
 
 /// One event, ready to be folded. May hold personal data: no `Debug`.
 pub struct Event {
@@ -30,25 +26,9 @@ pub struct Event {
     /// The source record it is a snapshot of.
     pub(crate) record: Option<Id>,
     /// Whom it speaks of, in the order of its claims.
-    pub(crate) mentions: Vec<Mention>,
-    /// What else folding needs of its payload; no claims.
+    pub(crate) mentions: Vec<mention::Mention>,
+    /// What else it says.
     pub(crate) content: gist::Content,
-}
-
-impl Event {
-    /// Reduces an opened event to what folding needs.
-    pub(crate) fn new(
-        position: Position,
-        source: AgencyCode,
-        header: &gist::Header,
-        mut content: gist::Content,
-        blind: &Blind,
-    ) -> Self {
-        let record = content.kind().map(|kind| record_id(blind, kind, &header.stream));
-        let mentions = mention::mentions(blind, &content);
-        content.forget_claims();
-        Self { position, source, occurred_at: header.occurred_at_us, record, mentions, content }
-    }
 }
 
 /// A decoded payload. Holds personal data: no `Debug`.

@@ -44,8 +44,7 @@ impl<'a> Batch<'a> {
 
     /// Commits rows and tracking position together (PRJ-1) and goes on empty; on an error the batch is of no more use.
     pub(crate) fn commit(&mut self) -> Result<Position, StateError> {
-        let overlay = std::mem::replace(&mut self.overlay, self.state.overlay());
-        self.state.commit(overlay.into_writes(), &self.tracking)?;
+        self.state.commit(self.overlay.take_writes(), &self.tracking)?;
         self.overlay = self.state.overlay();
         (self.events, self.gaps) = (0, 0);
         Ok(self.position())

@@ -31,6 +31,14 @@ use simpul_types::Position;
 /// Families whose rows are looked up by their whole key, of 17 bytes, and never walked.
 pub(crate) const POINT_FAMILIES: &[u8] = b"CILNPS";
 
+/// Families whose rows are walked, and never looked up by their whole key.
+const WALKED_FAMILIES: &[u8] = b"EFGT";
+
+/// Whether anybody looks for a row by this whole key.
+pub(crate) fn is_sought(key: &[u8]) -> bool {
+    key.first().is_some_and(|family| !WALKED_FAMILIES.contains(family))
+}
+
 /// An opaque id: the first 16 bytes of a keyed hash.
 pub(crate) type Id = [u8; 16];
 

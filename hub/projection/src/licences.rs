@@ -22,10 +22,10 @@ pub(crate) fn id(blind: &Blind, number: &str) -> Id {
 
 impl Projection for Licences {
     fn fold(&self, event: &Event, store: &mut Overlay<'_>, outcome: &mut Outcome) -> Result<(), StateError> {
-        let (Content::Licence(licence), Some(record)) = (&event.content, outcome.record) else {
+        let (Content::Licence { licence_no }, Some(record)) = (&event.content, outcome.record) else {
             return Ok(());
         };
-        let number = id(store.blind(), &licence.licence_no);
+        let number = id(store.blind(), licence_no);
         let before = outcome.before.as_ref().and_then(|before| key::one(&before.newest.licence));
         if let Some(old) = before.filter(|old| *old != number) {
             let holder: Option<Pointer> = store.row(&key::licence(&old))?;

@@ -21,7 +21,7 @@ pub struct Overlay<'a> {
 
 impl<'a> Overlay<'a> {
     pub(crate) fn new(store: &'a Store, blind: &'a Blind) -> Self {
-        Self { store, tables: store.tables(), blind, writes: Rows::default() }
+        Self { store, tables: store.tables(), blind, writes: store.batch() }
     }
 
     /// Hands the value of the row at a key to `take`.
@@ -79,7 +79,8 @@ impl<'a> Overlay<'a> {
         Ok(())
     }
 
-    pub(crate) fn into_writes(self) -> Rows {
-        self.writes
+    /// What was written. The overlay is of no more use: the store it reads is the one before the commit.
+    pub(crate) fn take_writes(&mut self) -> Rows {
+        std::mem::take(&mut self.writes)
     }
 }

@@ -40,7 +40,7 @@ impl Projection for Persons {
         {
             ties::fold(entry, store, outcome, &record, event.position.get())?;
         }
-        let of_one = !matches!(event.content, gist::Content::Report(_));
+        let of_one = !matches!(event.content, gist::Content::Report { .. });
         for (n, mention) in event.mentions.iter().enumerate() {
             // An unnamed person was made by an earlier event of the same record, or there is none.
             let may_be_unnamed = mention.identifiers.is_empty() || (of_one && outcome.before.is_some());

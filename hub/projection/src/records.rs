@@ -39,7 +39,7 @@ impl Projection for Records {
         }
         store.put_row(&key::record(&id), &Record { kind: kind as i32, versions, newest });
         match &event.content {
-            Content::Placement(_) => outcome.changes.push((View::Placement, id)),
+            Content::Placement => outcome.changes.push((View::Placement, id)),
             Content::Entry(entry) => {
                 let view = entry.kind.view.parse().ok().filter(|view| *view != View::Case);
                 outcome.changes.extend(view.map(|view| (view, id)));

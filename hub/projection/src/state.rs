@@ -16,9 +16,9 @@ use crate::{
 };
 
 /// Folder below the configured one; a state of another layout gets another name.
-const FOLDER: &str = "read-models-2";
+const FOLDER: &str = "read-models-3";
 /// Folders of earlier layouts, which make room.
-const FORMER: &[&str] = &["read-models-1"];
+const FORMER: &[&str] = &["read-models-1", "read-models-2"];
 
 /// How much memory the rows may take.
 #[derive(Clone, Copy, Debug)]

@@ -14,7 +14,10 @@
 use std::{
     fs::{self, File, TryLockError},
     path::{Path, PathBuf},
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock},
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock,
+        atomic::{AtomicUsize, Ordering},
+    },
     thread::JoinHandle,
 };
 
@@ -67,6 +70,8 @@ struct Shared {
     tables: RwLock<Arc<Tables>>,
     /// Held by a commit, and by whoever needs that none comes.
     committing: Mutex<()>,
+    /// Rows of the last batch.
+    rows_last: AtomicUsize,
     /// Held while the list of runs changes.
     manifest: Mutex<Manifest>,
     work: Mutex<Work>,
@@ -128,6 +133,7 @@ impl Store {
             memory_bytes,
             tables: RwLock::new(Arc::new(tables)),
             committing: Mutex::default(),
+            rows_last: AtomicUsize::new(0),
             manifest: Mutex::new(manifest),
             work: Mutex::default(),
             changed: Condvar::new(),
@@ -205,6 +211,11 @@ impl Store {
         })
     }
 
+    /// An empty batch, with room for one like the last.
+    pub(crate) fn batch(&self) -> Rows {
+        Rows::with_room(self.shared.rows_last.load(Ordering::Relaxed))
+    }
+
     /// Keeps commits away.
     pub(crate) fn pause(&self) -> MutexGuard<'_, ()> {
         self.shared.committing.lock().unwrap_or_else(PoisonError::into_inner)
@@ -214,6 +225,7 @@ impl Store {
     pub(crate) fn commit(&self, rows: Rows) -> Result<(), StateError> {
         let _paused = self.pause();
         self.make_room()?;
+        self.shared.rows_last.store(rows.len(), Ordering::Relaxed);
         let batch = Arc::new(Batch { walked: Arc::new(rows.walked()), rows });
         let memory = Arc::clone(&self.tables().memory);
         self.shared.replace(|tables| tables.batch = Some(Arc::clone(&batch)));
@@ -300,7 +312,8 @@ impl Shared {
     /// The caller keeps commits away.
     fn freeze(&self) {
         self.replace(|tables| {
-            let full = std::mem::replace(&mut tables.memory, Arc::new(Memory::new()));
+            let another = Arc::new(tables.memory.another());
+            let full = std::mem::replace(&mut tables.memory, another);
             tables.frozen.insert(0, full);
         });
         self.work().news += 1;

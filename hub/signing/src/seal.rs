@@ -20,7 +20,7 @@
 
 mod wrap;
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use ring::{
     aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey},
@@ -91,7 +91,8 @@ impl DataKey {
     }
 
     fn expander(&self) -> Prk {
-        extract(b"simpul/v1/data-key", &self.0)
+        static SALT: LazyLock<Salt> = LazyLock::new(|| Salt::new(HKDF_SHA256, b"simpul/v1/data-key"));
+        SALT.extract(&self.0[..])
     }
 }
 

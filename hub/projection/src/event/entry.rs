@@ -1,9 +1,6 @@
 //! Events that the options of the contract describe (`simpul_proto::catalogue`): read by those options, with no code per type.
 
-use prost::{
-    Message,
-    encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_field},
-};
+use prost::Message;
 use prost_reflect::{DynamicMessage, Value};
 use simpul_proto::{
     catalogue::{self, EventKind, FieldForm, MessageRules, rules::PERSON_CLAIM},
@@ -13,7 +10,7 @@ use simpul_proto::{
 
 use simpul_types::FieldClass;
 
-use super::{Unreadable, gist::Claim};
+use super::{Unreadable, gist::Claim, wire};
 
 /// Name of the message that holds what may lead to a recruiter.
 const INDICATOR_CLAIM: &str = "simpul.prevention.v1.IndicatorClaim";
@@ -105,8 +102,6 @@ pub(crate) struct Gist {
     pub(crate) case_ref: String,
     /// Empty where it names none.
     pub(crate) lp_number: String,
-    /// In the order of their fields, as in [`Entry::claims`].
-    pub(crate) claims: Vec<Claim>,
     /// What may lead to a recruiter.
     pub(crate) indicators: Vec<IndicatorClaim>,
     /// References of persons, in the order of their fields.
@@ -118,49 +113,45 @@ pub(crate) struct Gist {
 }
 
 impl Gist {
-    pub(super) fn decode(event_type: &str, bytes: &[u8]) -> Result<Self, Unreadable> {
+    /// Appends its claims in the order of their fields, as in [`Entry::claims`].
+    pub(super) fn decode<'a>(
+        event_type: &str,
+        bytes: &'a [u8],
+        claims: &mut Vec<Claim<'a>>,
+    ) -> Result<Self, Unreadable> {
         let kind = catalogue::kind(event_type).ok_or(Unreadable::Type)?;
         let mut gist = Self {
             kind,
             case_ref: String::new(),
             lp_number: String::new(),
-            claims: Vec::new(),
             indicators: Vec::new(),
             persons: Vec::new(),
             addressee: String::new(),
             shelter_code: String::new(),
         };
-        gist.read(kind.rules, bytes).ok_or(Unreadable::Payload)?;
+        gist.read(kind.rules, bytes, claims).ok_or(Unreadable::Payload)?;
         Ok(gist)
     }
 
-    fn read(&mut self, rules: &MessageRules, mut bytes: &[u8]) -> Option<()> {
-        let mut found: Vec<(usize, &[u8])> = Vec::new();
-        while !bytes.is_empty() {
-            let (number, wire_type) = decode_key(&mut bytes).ok()?;
+    fn read<'a>(&mut self, rules: &MessageRules, bytes: &'a [u8], claims: &mut Vec<Claim<'a>>) -> Option<()> {
+        let mut found: Vec<(usize, &'a [u8])> = Vec::new();
+        wire::each(bytes, |number, value| {
             let index = rules.fields.iter().position(|field| field.number == number);
-            match (index, wire_type) {
-                (Some(index), WireType::LengthDelimited) => {
-                    let length = usize::try_from(decode_varint(&mut bytes).ok()?).ok()?;
-                    let (value, rest) = bytes.split_at_checked(length)?;
-                    bytes = rest;
-                    found.push((index, value));
-                }
-                _ => skip_field(wire_type, number, &mut bytes, DecodeContext::default()).ok()?,
-            }
-        }
+            found.extend(index.zip(value.bytes()));
+            Some(())
+        })?;
         // Senders may write fields in any order; claims are counted in the order of their declaration.
         found.sort_by_key(|(index, _)| *index);
         for (index, value) in found {
             let field = &rules.fields[index];
             match (field.form, field.link) {
                 (FieldForm::Message(inner), _) if inner.name == PERSON_CLAIM => {
-                    self.claims.push(Claim::decode(value).ok()?);
+                    claims.push(Claim::default().read(value)?);
                 }
                 (FieldForm::Message(inner), _) if inner.name == INDICATOR_CLAIM => {
                     self.indicators.push(IndicatorClaim::decode(value).ok()?);
                 }
-                (FieldForm::Message(inner), _) => self.read(inner, value)?,
+                (FieldForm::Message(inner), _) => self.read(inner, value, claims)?,
                 (FieldForm::PersonRef, _) => self.persons.push(std::str::from_utf8(value).ok()?.to_owned()),
                 (_, Link::CaseRef) => std::str::from_utf8(value).ok()?.clone_into(&mut self.case_ref),
                 (_, Link::ShelterCode) => {
@@ -195,20 +186,24 @@ mod tests {
             ..Default::default()
         };
         let (name, bytes) = ("simpul.justice.v1.JudgmentRendered", judgment.encode_to_vec());
-        let gist = Gist::decode(name, &bytes).ok().unwrap();
+        let mut claims = Vec::new();
+        let gist = Gist::decode(name, &bytes, &mut claims).ok().unwrap();
         let whole = Entry::decode(name, &bytes).ok().unwrap();
         assert_eq!((&gist.case_ref[..], &gist.lp_number[..]), ("C-7", &judgment.lp_number[..]));
-        assert_eq!(gist.claims[0].passport, "X1234567");
-        assert_eq!(whole.claims.len(), gist.claims.len());
+        assert_eq!(claims[0].passport, "X1234567");
+        assert_eq!(whole.claims.len(), claims.len());
         assert_eq!(whole.claims[0].name, "Rudi");
     }
 
     #[test]
     fn what_is_no_such_message_is_told() {
         assert!(matches!(
-            Gist::decode("simpul.justice.v1.JudgmentRendered", b"\x0a\xff"),
+            Gist::decode("simpul.justice.v1.JudgmentRendered", b"\x0a\xff", &mut Vec::new()),
             Err(Unreadable::Payload)
         ));
-        assert!(matches!(Gist::decode("simpul.justice.v1.Unknown", b""), Err(Unreadable::Type)));
+        assert!(matches!(
+            Gist::decode("simpul.justice.v1.Unknown", b"", &mut Vec::new()),
+            Err(Unreadable::Type)
+        ));
     }
 }

@@ -2,10 +2,9 @@
 //! name (PII-1), and two threads share the work.
 
 use simpul_identity::{Name, keys};
-use simpul_proto::registry::{EvidenceKind, EvidenceResult};
 use simpul_types::identity::{CardNumber, Mrz, Nik, Passport};
 
-use super::gist::{Claim, Content, Placement};
+use super::gist::{Claim, Persons};
 use crate::key::{Blind, Id};
 
 /// Kinds of strong identifiers, strongest first.
@@ -49,19 +48,15 @@ pub(crate) struct Spoken {
     pub(crate) keys: Vec<Id>,
 }
 
-/// Everybody an event speaks of, in the order of its claims.
-pub(crate) fn mentions(blind: &Blind, content: &Content) -> Vec<Mention> {
-    let mention = |claim: &Claim| Mention {
-        identifiers: identifiers_of(blind, claim, content),
-        spoken: Spoken::of(blind, claim),
+/// Everybody a payload speaks of, in the order of its claims.
+pub(super) fn mentions(blind: &Blind, persons: &Persons<'_>) -> Vec<Mention> {
+    let mention = |claim: &Claim<'_>| {
+        let mut identifiers = Identifiers { blind, found: Vec::with_capacity(4) };
+        identifiers.claim(claim);
+        identifiers.papers(&persons.papers);
+        Mention { identifiers: identifiers.found, spoken: Spoken::of(blind, claim) }
     };
-    content.claims().map(mention).collect()
-}
-
-/// Every identifier that an event tells, of all of its persons.
-pub(crate) fn identifiers(blind: &Blind, content: &Content) -> Vec<Id> {
-    let told = content.claims().flat_map(|claim| identifiers_of(blind, claim, content));
-    told.map(|(_, id)| id).collect()
+    persons.claims.iter().map(mention).collect()
 }
 
 /// Hash of a name's key.
@@ -70,23 +65,14 @@ pub(crate) fn name_key(blind: &Blind, key: &str) -> Id {
 }
 
 impl Spoken {
-    fn of(blind: &Blind, claim: &Claim) -> Option<Self> {
+    fn of(blind: &Blind, claim: &Claim<'_>) -> Option<Self> {
         if claim.name.trim().is_empty() {
             return None;
         }
         let whole = blind.id("person/named", &format!("{}\n{}", claim.name, claim.birth_date));
-        let keys = keys(&Name::of(&claim.name), &claim.birth_date);
+        let keys = keys(&Name::of(claim.name), claim.birth_date);
         Some(Self { whole, keys: keys.iter().map(|key| name_key(blind, key)).collect() })
     }
-}
-
-fn identifiers_of(blind: &Blind, claim: &Claim, content: &Content) -> Vec<(IdentifierKind, Id)> {
-    let mut identifiers = Identifiers { blind, found: Vec::with_capacity(4) };
-    identifiers.claim(claim);
-    if let Content::Placement(placement) = content {
-        identifiers.evidence(placement);
-    }
-    identifiers.found
 }
 
 struct Identifiers<'a> {
@@ -103,47 +89,41 @@ impl Identifiers<'_> {
     }
 
     /// What the source says; a number of the wrong form links nothing.
-    fn claim(&mut self, claim: &Claim) {
-        if let Ok(nik) = Nik::parse(&claim.nik) {
+    fn claim(&mut self, claim: &Claim<'_>) {
+        if let Ok(nik) = Nik::parse(claim.nik) {
             self.add(IdentifierKind::Nik, nik.as_str());
         }
-        if let Ok(passport) = Passport::parse(&claim.passport) {
+        if let Ok(passport) = Passport::parse(claim.passport) {
             self.add(IdentifierKind::Passport, passport.as_str());
-        } else if let Ok(mrz) = Mrz::parse(&claim.mrz)
+        } else if let Ok(mrz) = Mrz::parse(claim.mrz)
             && let Ok(passport) = Passport::parse(mrz.document_number())
         {
             self.add(IdentifierKind::Passport, passport.as_str());
         }
-        if let Ok(card) = CardNumber::parse(&claim.card) {
+        if let Ok(card) = CardNumber::parse(claim.card) {
             self.add(IdentifierKind::Card, card.as_str());
         }
     }
 
     /// Numbers of the passports and cards that the registry found good.
-    fn evidence(&mut self, placement: &Placement) {
-        for evidence in &placement.evidence {
-            if matches!(evidence.result(), EvidenceResult::Invalid) {
-                continue;
-            }
-            match evidence.kind() {
-                EvidenceKind::Passport => {
-                    if let Ok(passport) = Passport::parse(text(&evidence.number)) {
-                        self.add(IdentifierKind::Passport, passport.as_str());
+    fn papers(&mut self, papers: &[(IdentifierKind, &[u8])]) {
+        for (kind, number) in papers {
+            // What is no text is no number.
+            let number = std::str::from_utf8(number).unwrap_or_default();
+            match kind {
+                IdentifierKind::Passport => {
+                    if let Ok(passport) = Passport::parse(number) {
+                        self.add(*kind, passport.as_str());
                     }
                 }
-                EvidenceKind::WorkerCard => {
-                    if let Ok(card) = CardNumber::parse(text(&evidence.number)) {
-                        self.add(IdentifierKind::Card, card.as_str());
+                IdentifierKind::Card => {
+                    if let Ok(card) = CardNumber::parse(number) {
+                        self.add(*kind, card.as_str());
                     }
                 }
-                _ => {}
+                IdentifierKind::Nik | IdentifierKind::Reference => {}
             }
         }
         self.found.sort_by_key(|(kind, _)| *kind);
     }
-}
-
-/// A number as text; what is no text is no number.
-fn text(bytes: &[u8]) -> &str {
-    std::str::from_utf8(bytes).unwrap_or_default()
 }

@@ -78,9 +78,8 @@ impl ReadModels {
     pub fn case_of_event(&self, position: Position) -> Result<Option<CaseId>, StateError> {
         let shared = &self.shared;
         let stored = shared.reader.event(position)?;
-        let Ok((header, content)) = gist::open(&shared.reader, &stored)? else { return Ok(None) };
-        let Some(kind) = content.kind() else { return Ok(None) };
-        let record = crate::projection::record_id(&shared.state.blind, kind, &header.stream);
+        let opened = gist::open(&shared.reader, &shared.state.blind, &stored)?.ok();
+        let Some(record) = opened.and_then(|opened| opened.record) else { return Ok(None) };
         let standing = shared.snapshot_at(&record, position.plus(1))?;
         Ok(standing.and_then(|(_, snapshot)| key::one(&snapshot.case)).map(CaseId))
     }

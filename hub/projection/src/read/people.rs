@@ -13,7 +13,7 @@ use simpul_types::{AgencyCode, Position, Timestamp};
 use super::{NOW, ReadModels, Shared, TieNote, open::Standing};
 use crate::{
     error::StateError,
-    event::{IdentifierKind, Payload, gist, mention},
+    event::{IdentifierKind, Payload, gist},
     key::{self, Id},
     row::{Conflict, Heard, Node},
 };
@@ -136,8 +136,8 @@ impl ReadModels {
         for record in self.shared.records_of(&person)? {
             for position in self.shared.history(&record, until, usize::MAX)? {
                 let stored = self.shared.reader.event(position)?;
-                if let Ok((_, content)) = gist::open(&self.shared.reader, &stored)?
-                    && mention::identifiers(&self.shared.state.blind, &content).contains(&id)
+                if let Ok(opened) = gist::open(&self.shared.reader, &self.shared.state.blind, &stored)?
+                    && opened.identifiers().any(|told| told == id)
                 {
                     return Ok(Some(person));
                 }

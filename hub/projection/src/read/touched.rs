@@ -7,7 +7,7 @@ use simpul_types::Position;
 use super::{NOW, PersonId, ReadModels};
 use crate::{
     error::StateError,
-    event::{IdentifierKind, gist, mention},
+    event::{IdentifierKind, gist},
     key, licences,
     row::Node,
 };
@@ -31,11 +31,10 @@ impl ReadModels {
     pub fn touched(&self, position: Position) -> Result<Touched, StateError> {
         let shared = &self.shared;
         let stored = shared.reader.event(position)?;
-        let Ok((header, content)) = gist::open(&shared.reader, &stored)? else {
+        let opened = gist::open(&shared.reader, &shared.state.blind, &stored)?.ok();
+        let Some((record, opened)) = opened.and_then(|opened| Some((opened.record?, opened))) else {
             return Ok(Touched::default());
         };
-        let Some(kind) = content.kind() else { return Ok(Touched::default()) };
-        let record = crate::projection::record_id(&shared.state.blind, kind, &header.stream);
         let Some((_, snapshot)) = shared.snapshot_at(&record, position.plus(1))? else {
             return Ok(Touched::default());
         };
@@ -47,7 +46,7 @@ impl ReadModels {
                 }
             }
         }
-        touched.identifiers = mention::identifiers(&shared.state.blind, &content);
+        touched.identifiers = opened.identifiers().collect();
         Ok(touched)
     }
 
@@ -79,10 +78,9 @@ impl ReadModels {
             for record in self.shared.records_of(&person)? {
                 for position in self.shared.history(&record, NOW, usize::MAX)? {
                     let stored = self.shared.reader.event(position)?;
-                    let Ok((_, content)) = gist::open(&self.shared.reader, &stored)? else { continue };
-                    let told = mention::identifiers(&self.shared.state.blind, &content);
+                    let opened = gist::open(&self.shared.reader, &self.shared.state.blind, &stored)?;
                     // An event may tell of several persons; only what leads to this one is hers.
-                    for id in told {
+                    for id in opened.iter().flat_map(|opened| opened.identifiers()) {
                         if self.person_of_identifier(&id)? == Some(person) {
                             ids.insert(id);
                         }

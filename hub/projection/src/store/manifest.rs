@@ -41,6 +41,9 @@ pub(crate) struct RunEntry {
     pub index_bytes: u64,
     #[prost(uint64, tag = "6")]
     pub filter_bytes: u64,
+    /// Rows that the filter knows, those that are looked up by their whole key.
+    #[prost(uint64, tag = "7")]
+    pub sought: u64,
 }
 
 impl Manifest {

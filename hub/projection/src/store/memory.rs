@@ -15,7 +15,10 @@ use super::{
     sorted::{Entry, Sorted},
     walk::Span,
 };
-use crate::{error::StateError, key::PointKey};
+use crate::{
+    error::StateError,
+    key::{self, PointKey},
+};
 
 type Points = HashMap<PointKey, Value, BuildKeyHasher>;
 
@@ -42,6 +45,7 @@ pub(super) struct Memory {
     walked: RwLock<Vec<Arc<Sorted>>>,
     bytes: AtomicUsize,
     rows: AtomicUsize,
+    sought: AtomicUsize,
 }
 
 impl Memory {
@@ -51,7 +55,17 @@ impl Memory {
             walked: RwLock::default(),
             bytes: AtomicUsize::new(0),
             rows: AtomicUsize::new(0),
+            sought: AtomicUsize::new(0),
         }
+    }
+
+    /// An empty one with room for as many rows as this one has come to hold, so that maps need not grow.
+    pub(super) fn another(&self) -> Self {
+        let another = |shard: &RwLock<Points>| {
+            let rows = shard.read().unwrap_or_else(PoisonError::into_inner).len();
+            RwLock::new(Points::with_capacity_and_hasher(rows, BuildKeyHasher::default()))
+        };
+        Self { points: std::array::from_fn(|shard| another(&self.points[shard])), ..Self::new() }
     }
 
     /// Bytes that the rows take, about.
@@ -66,6 +80,11 @@ impl Memory {
     /// Rows, or somewhat more where some were written again.
     pub(super) fn rows(&self) -> usize {
         self.rows.load(Ordering::Relaxed)
+    }
+
+    /// Those of them that are looked up by their whole key.
+    pub(super) fn sought(&self) -> usize {
+        self.sought.load(Ordering::Relaxed)
     }
 
     /// What it says of a key: nothing, removed, or its value, handed to `take`.
@@ -84,19 +103,21 @@ impl Memory {
 
     /// Takes over the rows of a batch; `walked` are those of them that are walked.
     pub(super) fn absorb(&self, batch: &Rows, walked: Arc<Sorted>) {
-        let (mut bytes, mut rows) = (0, 0);
+        let (mut bytes, mut points_taken) = (0, 0);
         for (key, entry) in batch.points() {
             let value = Value { buffer: Arc::clone(batch.buffer()), entry: *entry };
             let mut points = self.points[shard(key)].write().unwrap_or_else(PoisonError::into_inner);
             points.insert(*key, value);
             bytes += key.len() + entry.bytes() + ROW_BYTES;
-            rows += 1;
+            points_taken += 1;
         }
         bytes += walked.bytes() + walked.len() * size_of::<Entry>();
-        rows += walked.len();
+        let rows = points_taken + walked.len();
+        let sought = points_taken + walked.rows().filter(|(key, _)| key::is_sought(key)).count();
         self.take(walked);
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
         self.rows.fetch_add(rows, Ordering::Relaxed);
+        self.sought.fetch_add(sought, Ordering::Relaxed);
     }
 
     /// Adds a list, and makes one of those that are not twice as long as what is newer.

@@ -11,6 +11,9 @@ use super::{
 };
 use crate::key::{self, PointKey};
 
+/// Bytes of a row and its key, roughly.
+const BYTES_PER_ROW: usize = 96;
+
 /// A key with its value; `None` where the row is removed.
 pub(crate) type RowRef<'a> = (&'a [u8], Option<&'a [u8]>);
 /// The same, copied.
@@ -32,6 +35,16 @@ pub(crate) struct Rows {
 }
 
 impl Rows {
+    /// An empty batch that is expected to hold so many rows.
+    pub(super) fn with_room(rows: usize) -> Self {
+        let (entries, places) = (Vec::with_capacity(rows), HashTable::with_capacity(rows));
+        Self { entries, places, buffer: Arc::new(Vec::with_capacity(rows * BYTES_PER_ROW)) }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
     /// The row at a key: nothing, removed, or its value.
     pub(crate) fn get(&self, key: &[u8]) -> Option<Option<&[u8]>> {
         let same = |place: &u32| self.entries[*place as usize].key(&self.buffer) == key;

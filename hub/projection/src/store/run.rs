@@ -7,8 +7,8 @@
 //! | index, sealed: per page its first key (varint length ‖ bytes) and its sealed length (varint) | |
 //! | filter ([`super::filter`]), sealed | |
 //!
-//! Where the parts end stands in the manifest. Index and filter are in memory while the run is in use: about three bytes a
-//! row. A sealed part that does not open is damage, and the whole state is derived again.
+//! Where the parts end stands in the manifest. Index and filter are in memory while the run is in use: about two bytes a
+//! row. The filter knows the rows that are looked up by their whole key ([`key::is_sought`]). A sealed part that does not open is damage, and the whole state is derived again.
 
 use std::{
     fs::File,
@@ -30,11 +30,12 @@ use super::{
     page::{self, PAGE_BYTES, Page},
     walk::{Cursor, Span},
 };
-use crate::error::StateError;
+use crate::{error::StateError, key};
 
 const MAGIC: &[u8; 8] = b"SIMPRUN\x01";
 /// Bytes of pages that a walk over everything reads at once.
 const AHEAD_BYTES: u64 = 256 << 10;
+const HASHES_AT_ONCE: usize = 256;
 
 pub(crate) struct Run {
     pub(crate) entry: RunEntry,
@@ -141,7 +142,7 @@ impl Run {
         cache: &Cache,
         take: impl FnOnce(&[u8]) -> R,
     ) -> Result<Option<Option<R>>, StateError> {
-        if !self.filter.may_hold(hash) {
+        if key::is_sought(key) && !self.filter.may_hold(hash) {
             return Ok(None);
         }
         let Some(page) = self.index.upto(key).checked_sub(1) else { return Ok(None) };
@@ -321,17 +322,20 @@ pub(crate) struct RunWriter {
     first_key: Vec<u8>,
     index: Index,
     filter: Filter,
+    /// Hashes that the filter is to know; many at once, so that one does not wait for the memory that another needs.
+    hashes: Vec<u64>,
     rows: u64,
+    sought: u64,
     end: u64,
 }
 
 impl RunWriter {
-    /// For at most so many rows, or somewhat more.
+    /// `sought_about`: rows that are looked up by their whole key, or somewhat more.
     pub(crate) fn create(
         dir: &Path,
         id: u64,
         level: u32,
-        rows_about: u64,
+        sought_about: u64,
         sealer: &StateSealer,
     ) -> Result<Self, StateError> {
         let path = path(dir, id);
@@ -347,8 +351,10 @@ impl RunWriter {
             page: Vec::with_capacity(PAGE_BYTES + 256),
             first_key: Vec::new(),
             index: Index::default(),
-            filter: Filter::new(rows_about),
+            filter: Filter::new(sought_about),
+            hashes: Vec::with_capacity(HASHES_AT_ONCE),
             rows: 0,
+            sought: 0,
             end: MAGIC.len() as u64,
         })
     }
@@ -362,9 +368,21 @@ impl RunWriter {
             self.first_key = key.to_vec();
         }
         page::push(&mut self.page, key, value);
-        self.filter.add(spread(key));
+        if key::is_sought(key) {
+            self.hashes.push(spread(key));
+            self.sought += 1;
+            if self.hashes.len() == HASHES_AT_ONCE {
+                self.fill_filter();
+            }
+        }
         self.rows += 1;
         Ok(())
+    }
+
+    fn fill_filter(&mut self) {
+        for hash in self.hashes.drain(..) {
+            self.filter.add(hash);
+        }
     }
 
     fn end_page(&mut self) -> Result<(), StateError> {
@@ -381,6 +399,7 @@ impl RunWriter {
         if !self.page.is_empty() {
             self.end_page()?;
         }
+        self.fill_filter();
         let index = self.sealer.seal(&self.index.encode());
         self.out.write_all(&index)?;
         let filter = self.sealer.seal(&self.filter.encode());
@@ -391,6 +410,7 @@ impl RunWriter {
             id: self.id,
             level: self.level,
             rows: self.rows,
+            sought: self.sought,
             pages_end: self.end,
             index_bytes: index.len() as u64,
             filter_bytes: filter.len() as u64,

@@ -66,7 +66,7 @@ impl Shared {
     /// Writes the oldest frozen memory as a run.
     fn write_one(&self) -> Result<bool, StateError> {
         let Some(frozen) = self.tables().frozen.last().cloned() else { return Ok(false) };
-        let mut writer = self.writer(0, frozen.rows() as u64)?;
+        let mut writer = self.writer(0, frozen.sought() as u64)?;
         frozen.each(|key, value| writer.push(key, value))?;
         let run = Arc::new(writer.finish()?);
         let mut manifest = self.manifest.lock().unwrap_or_else(PoisonError::into_inner);
@@ -81,13 +81,13 @@ impl Shared {
         Ok(true)
     }
 
-    fn writer(&self, level: u32, rows: u64) -> Result<RunWriter, StateError> {
+    fn writer(&self, level: u32, sought: u64) -> Result<RunWriter, StateError> {
         let id = {
             let mut manifest = self.manifest.lock().unwrap_or_else(PoisonError::into_inner);
             manifest.next += 1;
             manifest.next - 1
         };
-        RunWriter::create(&self.dir, id, level, rows, &self.sealer)
+        RunWriter::create(&self.dir, id, level, sought, &self.sealer)
     }
 
     /// Merges the oldest runs of the lowest level that has enough of them. Levels grow with age, so what is merged stands
@@ -119,7 +119,7 @@ impl Shared {
     /// One run out of these; `None` where the store is closed meanwhile. Removed rows end where nothing older is left.
     fn merge(&self, runs: &[Arc<Run>], oldest: bool) -> Result<Option<Run>, StateError> {
         let level = runs[0].entry.level + 1;
-        let mut writer = self.writer(level, runs.iter().map(|run| run.entry.rows).sum())?;
+        let mut writer = self.writer(level, runs.iter().map(|run| run.entry.sought).sum())?;
         let span = Span::of(..);
         let mut sources: Vec<Box<dyn Cursor + '_>> = Vec::with_capacity(runs.len());
         for run in runs {
