@@ -1,5 +1,5 @@
-//! Whom an event speaks of, as keyed hashes. They are made where the payload is opened, so that folding sees no number and no
-//! name (PII-1), and two threads share the work.
+//! Whom an event speaks of, as keyed hashes. They are made where the payload is opened, so that folding sees nobody's
+//! number and no name (PII-1), and two threads share the work.
 
 use simpul_identity::{Name, keys};
 use simpul_types::identity::{CardNumber, Mrz, Nik, Passport};
