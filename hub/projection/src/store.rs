@@ -54,6 +54,8 @@ use walk::{Cursor, MemoryCursor, Merge};
 const FROZEN_MAX: usize = 2;
 /// Runs before a commit waits for the merger; each costs every look-up a little.
 const RUNS_MAX: usize = 40;
+/// Rows that a batch has room for from the start, at most: an erasure's is as large as what it erases.
+const ROOM_ROWS_MAX: usize = 65_536;
 /// Rows that a walk takes at once, at most.
 const CHUNK_ROWS: usize = 512;
 
@@ -213,7 +215,7 @@ impl Store {
 
     /// An empty batch, with room for one like the last.
     pub(crate) fn batch(&self) -> Rows {
-        Rows::with_room(self.shared.rows_last.load(Ordering::Relaxed))
+        Rows::with_room(self.shared.rows_last.load(Ordering::Relaxed).min(ROOM_ROWS_MAX))
     }
 
     /// Keeps commits away.
